@@ -1,0 +1,73 @@
+"""How a batch of sequences lies in rows: in time order, longest sequence first (as in torch's PackedSequence).
+
+Step t of the run is `counts[t]` rows, one for each sequence that is still live. A full batch is
+the case of equal counts. A run from right to left is the same rows taken from the other end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ShapeError
+
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Where each row of a run comes from.
+
+    counts: live rows at each step, never growing; steps without a live row are left out.
+    order: for each place, the sequence in it, longest first; None where that changes nothing.
+    sources: for each row, its position t·B + b in x [T, B, …]; None where that changes nothing.
+    """
+
+    counts: tuple[int, ...]
+    order: Index | None = None
+    sources: Index | None = None
+
+    @classmethod
+    def of(cls, steps: int, batch: int, lengths: Index | None, reverse: bool) -> Packing:
+        """Return the packing of [T, B, …] with the given lengths [B] (None: all T)."""
+        if lengths is None or bool((lengths == steps).all()):
+            return cls._full(steps, batch, reverse)
+        order = np.argsort(-lengths, kind="stable")
+        ordered = lengths[order]
+        live_steps = int(ordered[0]) if batch else 0
+        counts = (ordered[None, :] > np.arange(live_steps)[:, None]).sum(axis=1)
+        step = np.repeat(np.arange(live_steps), counts)
+        place = np.arange(len(step)) - np.repeat(np.cumsum(counts) - counts, counts)
+        time = ordered[place] - 1 - step if reverse else step
+        return cls(tuple(counts.tolist()), order, time * batch + order[place])
+
+    @classmethod
+    def _full(cls, steps: int, batch: int, reverse: bool) -> Packing:
+        counts = (batch,) * steps if batch else ()
+        positions = np.arange(steps * batch).reshape(steps, batch)
+        return cls(counts, None, np.ascontiguousarray(positions[::-1]).reshape(-1) if reverse else None)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether every sequence is live at every step."""
+        return self.order is None
+
+
+def checked_lengths(owner: str, lengths: Any, steps: int, batch: int) -> Index | None:
+    """Return lengths as integers [B], or None for None.
+
+    Raises ShapeError when they are not B whole numbers between 0 and T.
+    """
+    if lengths is None:
+        return None
+    given: Sequence[Any] = lengths.tolist() if hasattr(lengths, "tolist") else list(lengths)
+    if len(given) != batch or not all(isinstance(n, int) and 0 <= n <= steps for n in given):
+        raise ShapeError(
+            f"{owner} expected lengths: {batch} whole numbers between 0 and T={steps}, got {given!r:.80}.",
+            "give the number of steps of each sequence in the batch.",
+        )
+    return np.asarray(given, dtype=np.int64)
