@@ -1,1 +1,49 @@
+"""Ostinato: sequence models that carry a state.
+
+Write a recurrence once, as its equations. Train it at the speed of the machine. Run it anywhere, for ever,
+in constant memory.
+
+    import ostinato
+
+    model = ostinato.LanguageModel(cell="lstm", time="2m").fit(Path("book.txt"))
+    model.save("book.safetensors")
+    print(ostinato.load("book.safetensors").generate("Once upon"))
+
+Public: `LanguageModel`, `load`, and the modules `ostinato.cells`, `ostinato.engine`, `ostinato.errors` and, with
+torch, `ostinato.nn`. Importing this loads neither torch nor NumPy.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import cells, engine, errors, nn
+    from .tasks.language import LanguageModel
+
 __version__ = "0.1.0"
+__all__ = ["LanguageModel", "cells", "engine", "errors", "load", "nn"]
+
+
+def load(path: str | os.PathLike[str]) -> LanguageModel:
+    """Open a model file and return the model, ready to use. No torch is needed, and no code is run.
+
+    Raises `ostinato.errors.FileFormatError` when the file is missing, damaged, or no model file.
+    """
+    from .tasks.load import load
+
+    return load(path)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "LanguageModel":
+        return import_module(".tasks.language", __name__).LanguageModel
+    if name in __all__:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module 'ostinato' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

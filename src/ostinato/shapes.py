@@ -1,11 +1,11 @@
 """The letters in which shapes are written, everywhere in code, docstrings and errors.
 
-    B  batch: sequences side by side          H  hidden units
-    T  time: steps                            P  projection: the width of a projected state
-    D  features of the input at one step      G  gates
-    N  rows: all live steps of a batch        L  layers
-    O  width of the output                    V  vocabulary: distinct symbols
-    E  width of a symbol's embedding
+B  batch: sequences side by side          H  hidden units
+T  time: steps                            P  projection: the width of a projected state
+D  features of the input at one step      G  gates
+N  rows: all live steps of a batch        L  layers
+O  width of the output                    V  vocabulary: distinct symbols
+E  width of a symbol's embedding
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .errors import ShapeError
 
 
 def expect(owner: str, name: str, array: Any, letters: str, **sizes: int) -> None:
-    """Check that `array` has one axis a letter, and the given size where one is given.
+    """Check that `array` has one axis a letter, and the given size where one is given. A number stands for itself.
 
     ``expect("Recurrent", "x", x, "T B D", D=16)`` passes for any x of shape [T, B, 16].
 
@@ -25,8 +25,9 @@ def expect(owner: str, name: str, array: Any, letters: str, **sizes: int) -> Non
     """
     axes = letters.split()
     given = tuple(array.shape)
+    fixed = sizes | {axis: int(axis) for axis in axes if axis.isdigit()}
     fits = len(given) == len(axes) and all(
-        sizes.get(letter, size) == size for letter, size in zip(axes, given, strict=True)
+        fixed.get(axis, size) == size for axis, size in zip(axes, given, strict=True)
     )
     if not fits:
         raise ShapeError(f"{owner} expected {name} of shape {spell(axes, sizes)}, got {list(given)}.")

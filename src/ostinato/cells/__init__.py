@@ -34,6 +34,11 @@ def find(cell: Cell | str) -> Cell:
     """
     if isinstance(cell, Cell):
         return cell
+    if not isinstance(cell, str):
+        raise OptionError(
+            f"a cell or the name of one was expected, not a {type(cell).__name__}.",
+            "decorate the function of its equations with ostinato.cells.cell.",
+        )
     if cell not in CELLS:
         raise OptionError(f"there is no cell named {cell!r}.", closest(cell, CELLS))
     return CELLS[cell]

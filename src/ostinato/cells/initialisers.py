@@ -8,6 +8,8 @@ as an input matrix does.
 from __future__ import annotations
 
 import math
+import reprlib
+import sys
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from typing import Any
@@ -23,6 +25,11 @@ class Initialiser:
     """Base of the initialisers; `targets` says what an initialiser may be given to."""
 
     targets: tuple[str, ...] = ("gate", "vector", "matrix")
+
+    def __post_init__(self) -> None:
+        for number in vars(self).values():
+            if type(number) not in (int, float) or not abs(number) <= sys.float_info.max:
+                raise CellError(f"{type(self).__name__} takes finite numbers, not {reprlib.repr(number)}.")
 
     def draw(self, random: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:
         """Return float64 values of the given shape."""
@@ -61,6 +68,11 @@ class uniform(Initialiser):  # noqa: N801
     low: float
     high: float
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.high - self.low <= sys.float_info.max:
+            raise CellError(f"uniform needs low <= high, not {self.low} and {self.high}.")
+
     def draw(self, random: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:
         return random.uniform(self.low, self.high, shape)
 
@@ -70,6 +82,11 @@ class normal(Initialiser):  # noqa: N801
     """Drawn from a normal distribution of mean zero and the given standard deviation."""
 
     deviation: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.deviation < 0:
+            raise CellError(f"normal needs a deviation of at least 0, not {self.deviation}.")
 
     def draw(self, random: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:
         return random.normal(0.0, self.deviation, shape)
@@ -97,7 +114,8 @@ class identity(Initialiser):  # noqa: N801
     targets = ("gate", "matrix")
 
     def draw(self, random: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:
-        return self.gain * np.eye(*shape)
+        rows, columns = shape
+        return np.asarray(self.gain * np.eye(rows, columns))
 
 
 INITIALISERS: dict[str, type[Initialiser]] = {
@@ -109,11 +127,9 @@ def from_data(data: Any) -> Initialiser:
     """Build an initialiser from what `to_data` returned. Raises CellError for anything else."""
     try:
         name, *numbers = data
-        if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
-            raise TypeError(f"{numbers!r} are not numbers")
         return INITIALISERS[name](*numbers)
     except (TypeError, ValueError, KeyError) as error:
-        raise CellError(f"{data!r:.80} is no initialiser: {error}.") from None
+        raise CellError(f"{reprlib.repr(data)} is no initialiser: {error}.") from None
 
 
 def draw_weights(

@@ -19,14 +19,14 @@ import re
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache
 from typing import Any
 
 from ..errors import CellError, ProgramError, closest
 from ..program import Matrix, Program
 from ..program.declarations import Declarations
 from ..program.trace import Value, apply, trace
-from .initialisers import Initialiser, from_data
+from .initialisers import Initialiser, bias, from_data
 
 Operand = Value | float
 
@@ -67,7 +67,7 @@ def sqrt(v: Value) -> Value:
 
 
 def square(v: Value) -> Value:
-    """v * v."""
+    """V * v."""
     return apply("square", v)
 
 
@@ -128,7 +128,7 @@ class Cell:
         """The declared matrices."""
         return self.program.matrices
 
-    @cached_property
+    @property
     def State(self) -> type[tuple[Any, ...]]:  # noqa: N802 - it is a class
         """The named tuple that carries this cell's state: one array [B, width] a state."""
         return state_type(self.program.state_names)
@@ -151,15 +151,15 @@ class Cell:
             if isinstance(error, ProgramError):
                 raise
             raise ProgramError(f"this is not a cell's data: {error}.") from None
-        if not isinstance(name, str) or not isinstance(doc, str):
-            raise ProgramError("a cell's name and doc must be strings.")
+        if not all(isinstance(text, str) for text in (name, doc, *init)):
+            raise ProgramError("a cell's name, its doc and the names in init must be strings.")
         return cls(name, doc, program, _checked_init(program, init))
 
 
-@lru_cache(maxsize=None)
+@cache
 def state_type(names: tuple[str, ...]) -> type[tuple[Any, ...]]:
     """Return the named tuple class for states of the given names; the same class for the same names."""
-    return namedtuple("State", names)  # type: ignore[misc]
+    return namedtuple("State", names)
 
 
 def cell(
@@ -269,13 +269,31 @@ def _matrices(text: str) -> tuple[Matrix, ...]:
 def _checked_init(
     program: Program, init: Mapping[str, tuple[Initialiser, ...]]
 ) -> tuple[tuple[str, tuple[Initialiser, ...]], ...]:
-    kinds = dict.fromkeys(program.gates, "gate")
-    kinds |= {name: "vector" for name, _ in program.vectors} | {matrix.name: "matrix" for matrix in program.matrices}
+    declared = [(gate, "gate") for gate in program.gates]
+    declared += [(name, "vector") for name, _ in program.vectors]
+    declared += [(matrix.name, "matrix") for matrix in program.matrices]
     for target, given in init.items():
-        if target not in kinds:
-            raise CellError(f"init= names {target!r}, which is no gate, vector or matrix.", closest(target, kinds))
-        _check_initialisers(target, kinds[target], given)
+        kinds = [kind for name, kind in declared if name == target]
+        if not kinds:
+            known = [name for name, _ in declared]
+            raise CellError(f"init= names {target!r}, which is no gate, vector or matrix.", closest(target, known))
+        if len(kinds) > 1:
+            raise CellError(
+                f"init= names {target!r}, which is both a {kinds[0]} and a {kinds[1]}.", "rename one of the two."
+            )
+        _check_initialisers(target, kinds[0], given)
+        if kinds[0] == "gate" and target not in program.recurrent_gates:
+            _check_only_bias(target, given)
     return tuple(init.items())
+
+
+def _check_only_bias(gate: str, given: Iterable[Initialiser]) -> None:
+    for item in given:
+        if not isinstance(item, bias):
+            raise CellError(
+                f"init= gives gate {gate!r} {item!r}, which starts a recurrent matrix, but R.{gate} is not used.",
+                "give it bias(…), or nothing.",
+            )
 
 
 def _check_initialisers(target: str, kind: str, given: Iterable[Any]) -> None:
@@ -286,6 +304,6 @@ def _check_initialisers(target: str, kind: str, given: Iterable[Any]) -> None:
                 f"init= gives {kind} {target!r} {item!r}, which cannot start a {kind}.",
                 "use bias, uniform, normal, constant, orthogonal or identity of ostinato.cells.",
             )
-        slots.append("bias" if type(item).__name__ == "bias" else "weights")
+        slots.append("bias" if isinstance(item, bias) else "weights")
     if len(set(slots)) < len(slots):
         raise CellError(f"init= gives {kind} {target!r} two starts for the same thing.")

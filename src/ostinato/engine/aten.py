@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from .. import cells
+from ..program import Program
 from .call import Call
 from .torch import LIBRARY
 
 DESCRIPTION = "torch's own kernel for this cell"
 
-_KERNELS = {
+_KERNELS: dict[Program, Any] = {
     cells.elman.program: torch.rnn_tanh,
     cells.elman_relu.program: torch.rnn_relu,
     cells.lstm.program: torch.lstm,
@@ -28,7 +29,7 @@ def refuse(call: Call) -> str | None:
         return "the cell is not exactly torch's RNN, LSTM or GRU"
     if not call.packing.counts:
         return "torch's kernels need at least one row and one step"
-    if torch._C._functorch.is_functorch_wrapped_tensor(call.x):
+    if torch._C._functorch.peek_interpreter_stack() is not None:
         return "torch's kernels do not know torch.func's transforms"
     if torch.autograd.forward_ad._current_level >= 0:
         return "torch's kernels have no forward-mode derivative"

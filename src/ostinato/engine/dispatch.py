@@ -79,8 +79,8 @@ def sequence(
     library = _kind_module(x).LIBRARY
     packing, (steps, batch) = call.packing, x.shape[:2]
     if not packing.counts:
-        width = sum(part.shape[-1] for name, part in zip(program.state_names, state, strict=True) if name in program.output)
-        return library.zeros((steps, batch, width), x), list(state)
+        widths = {name: part.shape[-1] for name, part in zip(program.state_names, state, strict=True)}
+        return library.zeros((steps, batch, sum(widths[name] for name in program.output)), x), list(state)
     rows = x.reshape(steps * batch, x.shape[2])
     if packing.sources is not None:
         rows = library.take(rows, packing.sources)

@@ -78,6 +78,7 @@ class NumpyInterpreter(Interpreter):
             super().__init__(program, weights, LIBRARY, like)
 
     def sequence(self, rows: Array, counts: Sequence[int], state: Sequence[Array]) -> tuple[Array, list[Array]]:
+        """Run over packed rows, as `Interpreter.sequence` does."""
         with np.errstate(all="ignore"):
             return super().sequence(rows, counts, state)
 

@@ -6,7 +6,6 @@ the case of equal counts. A run from right to left is the same rows taken from t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,10 +63,11 @@ def checked_lengths(owner: str, lengths: Any, steps: int, batch: int) -> Index |
     """
     if lengths is None:
         return None
-    given: Sequence[Any] = lengths.tolist() if hasattr(lengths, "tolist") else list(lengths)
-    if len(given) != batch or not all(isinstance(n, int) and 0 <= n <= steps for n in given):
+    given = np.asarray(lengths.tolist() if hasattr(lengths, "tolist") else lengths, dtype=object)
+    whole = all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) and 0 <= n <= steps for n in given.flat)
+    if given.shape != (batch,) or not whole:
         raise ShapeError(
-            f"{owner} expected lengths: {batch} whole numbers between 0 and T={steps}, got {given!r:.80}.",
+            f"{owner} expected lengths: {batch} whole numbers between 0 and T={steps}, got {given.tolist()!r:.80}.",
             "give the number of steps of each sequence in the batch.",
         )
-    return np.asarray(given, dtype=np.int64)
+    return given.astype(np.int64)

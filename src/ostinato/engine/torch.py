@@ -47,7 +47,7 @@ LIBRARY = Library(
         "maximum": torch.maximum,
         "minimum": torch.minimum,
     },
-    rows=torch.cat,
+    rows=lambda parts: torch.cat(list(parts)),
     columns=lambda parts: torch.cat(list(parts), dim=-1),
     split_rows=lambda array, sizes: array.split(list(sizes), dim=0),
     split_columns=lambda array, sizes: array.split(list(sizes), dim=-1),

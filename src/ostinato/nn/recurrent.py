@@ -73,10 +73,13 @@ class Recurrent(nn.Module):
         self.dropout = dropout
         self.bidirectional = bidirectional
         self.initial_state = initial_state
-        if not 0.0 <= dropout < 1.0:
+        if not isinstance(dropout, (int, float)) or not 0.0 <= dropout < 1.0:
             raise OptionError(f"dropout must be at least 0 and less than 1, not {dropout!r}.")
         if initial_state not in ("zero", "learned", "random"):
-            raise OptionError(f"there is no initial state {initial_state!r}.", closest(str(initial_state), ("zero", "learned", "random")))
+            raise OptionError(
+                f"there is no initial state {initial_state!r}.",
+                closest(str(initial_state), ("zero", "learned", "random")),
+            )
         self.widths = _widths(self.program, hidden_size, widths or {})
         self.output_size = self.program.output_width(self.widths) * self.num_directions
         sizes = [self.input_size] + [self.output_size] * (num_layers - 1)
@@ -188,7 +191,9 @@ class Recurrent(nn.Module):
 
     def _checked_state(self, state: Sequence[Sequence[Tensor]], batch: int) -> Sequence[Sequence[Tensor]]:
         names = self.program.state_names
-        if len(state) != self.num_layers or any(len(part) != len(names) for part in state):
+        fits = len(state) == self.num_layers
+        # A tensor has a length too: torch's h of [L, B, H] is not a state here.
+        if not fits or any(isinstance(part, Tensor) or len(part) != len(names) for part in state):
             raise ShapeError(
                 f"{self._name} expected a state of {self.num_layers} layers with {' '.join(names)} each.",
                 "give the state that an earlier call returned: one named tuple a layer.",
@@ -196,7 +201,7 @@ class Recurrent(nn.Module):
         for index, part in enumerate(state):
             for (name, width), tensor in zip(self.program.states, part, strict=True):
                 letters = f"2 B {width}" if self.bidirectional else f"B {width}"
-                sizes = {"2": 2, "B": batch, width: self.widths[width]}
+                sizes = {"B": batch, width: self.widths[width]}
                 shapes.expect(self._name, f"state[{index}].{name}", tensor, letters, **sizes)
         return state
 
@@ -207,9 +212,7 @@ class Weights(nn.Module):
     def __init__(self, owner: Recurrent, input_size: int, device: Any, dtype: Any) -> None:
         super().__init__()
         random = np.random.default_rng(int(torch.randint(2**62, ())))
-        drawn = draw_weights(
-            owner.program, dict(owner.cell.init), random, input_size, owner.widths, owner.bias
-        )
+        drawn = draw_weights(owner.program, dict(owner.cell.init), random, input_size, owner.widths, owner.bias)
         self.names = tuple(drawn)
         kind: Any = {"device": device, "dtype": dtype or torch.get_default_dtype()}
         for name, values in drawn.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,8 @@ from .operations import ELEMENTWISE, PRODUCTS, SOURCES
 
 SCALAR = "1"
 """The width of a number, which fits any other width."""
+MAX_NAMES = 200
+"""More gates, states, vectors or matrices than any step needs; bounds the work that a hostile file can ask for."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _WIDTH = re.compile(r"[A-Z][A-Za-z0-9_]{0,15}")
 
@@ -68,13 +71,20 @@ class Declarations:
             ("state", [name for name, _ in self.states]),
             ("vector", [name for name, _ in self.vectors]),
             ("matrix", [matrix.name for matrix in self.matrices]),
-            ("output", self.output),
+            ("state of the output", self.output),
         ):
+            if len(names) > MAX_NAMES:
+                raise ProgramError(f"a program has at most {MAX_NAMES} names of a kind, not {len(names):,}.")
             for name in names:
-                if not _NAME.fullmatch(name):
-                    raise ProgramError(f"{name!r} is no name for a {kind}.", "use letters, digits and underscores.")
+                if not _NAME.fullmatch(name) or keyword.iskeyword(name):
+                    raise ProgramError(
+                        f"{name!r} is no name for a {kind}.",
+                        "use letters, digits and underscores, and no keyword of Python's.",
+                    )
             if len(set(names)) < len(names):
                 raise ProgramError(f"a {kind} is named twice in {' '.join(names)!r}.")
+        if "raw" in self.gates:
+            raise ProgramError("a gate cannot be named 'raw': x.raw is the input itself.", "use another name.")
         if not self.states:
             raise ProgramError("a program needs at least one state.")
         if not self.output or not set(self.output) <= {name for name, _ in self.states}:
@@ -82,6 +92,8 @@ class Declarations:
         for width in self.width_letters:
             if not _WIDTH.fullmatch(width):
                 raise ProgramError(f"{width!r} is no width.", "a width is a capital letter, such as H or P.")
+            if width in ("B", "T", "D"):
+                raise ProgramError(f"{width} is no width: it stands for batch, time or input.", "use P, for instance.")
 
     @cached_property
     def width_letters(self) -> tuple[str, ...]:
@@ -136,9 +148,7 @@ class Declarations:
             return Type("H")
         matrix = _lookup("matrix", name, {matrix.name: matrix for matrix in self.matrices})
         if argument.width != matrix.columns:
-            raise ProgramError(
-                f"matrix {name!r} takes a vector of width {matrix.columns}, not {argument.width}."
-            )
+            raise ProgramError(f"matrix {name!r} takes a vector of width {matrix.columns}, not {argument.width}.")
         return Type(matrix.rows)
 
     def _type_of_elementwise(self, operation: str, given: list[Type]) -> Type:

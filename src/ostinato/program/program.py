@@ -10,6 +10,7 @@ so that a model file can carry it.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -109,7 +110,9 @@ class Program(Declarations):
         declared = dict(self.states)
         return sum(widths[declared[name]] for name in self.output)
 
-    def weight_shapes(self, input_size: int, widths: Mapping[str, int], bias: bool = True) -> dict[str, tuple[int, ...]]:
+    def weight_shapes(
+        self, input_size: int, widths: Mapping[str, int], bias: bool = True
+    ) -> dict[str, tuple[int, ...]]:
         """Return the shape of every weight that a run of this program needs, by name.
 
         ``W`` [G·H, D] and ``W_bias`` [G·H] over `input_gates`, ``R`` [G·H, width] over
@@ -140,11 +143,12 @@ class Program(Declarations):
         return tuple(gate for gate in self.gates if gate in used)
 
     def _only_added_to_input(self, gate: str) -> bool:
-        return all(
-            ("input", gate) in self._addends(self._top_of_sum(slot))
+        tops = {
+            self._top_of_sum(slot)
             for slot, instruction in enumerate(self.instructions)
             if instruction.operation == "recurrent" and instruction.name == gate
-        )
+        }
+        return all(("input", gate) in self._addends(top) for top in tops)
 
     def _top_of_sum(self, slot: int) -> int:
         """Follow a slot upwards through additions, as long as it is used once."""
@@ -181,8 +185,9 @@ class Program(Declarations):
 
     @cached_property
     def placements(self) -> tuple[Placement, ...]:
-        """For each slot, what it depends on: parameters alone (computed once a call), the input
-        (for all steps at once), or the state (step by step)."""
+        """What each slot depends on: parameters alone (computed once a call), the input (for all steps
+        at once), or the state (step by step).
+        """
         placements: list[Placement] = []
         for operation, arguments, _, _ in self.instructions:
             below = {placements[slot] for slot in arguments}
@@ -270,23 +275,24 @@ def _from_data(item: Any) -> Instruction:
     if operation == "constant":
         (value,) = rest
         if type(value) not in (int, float):
-            raise ProgramError(f"a constant must be a number, not {value!r}.")
+            raise ProgramError(f"a constant must be a number, not {reprlib.repr(value)}.")
         return Instruction(operation, value=float(value))
     named = operation in (*SOURCES, *PRODUCTS) and operation != "raw"
-    names, slots = (rest[:1], rest[1:]) if named else ([], rest)
-    return Instruction(*_strings([operation]), _slots(slots), *_strings(names))
+    name, slots = (rest[0], rest[1:]) if named and rest else ("", rest)
+    _strings([operation, name])
+    return Instruction(operation, _slots(slots), name)
 
 
 def _list(data: Any) -> list[Any]:
     if not isinstance(data, list):
-        raise ProgramError(f"expected a list, not {data!r:.60}.")
+        raise ProgramError(f"expected a list, not {reprlib.repr(data)}.")
     return data
 
 
 def _strings(data: Any) -> tuple[str, ...]:
     for item in _list(data):
         if not isinstance(item, str):
-            raise ProgramError(f"expected a name, not {item!r:.60}.")
+            raise ProgramError(f"expected a name, not {reprlib.repr(item)}.")
     return tuple(data)
 
 
@@ -298,5 +304,5 @@ def _pair(data: Any) -> tuple[str, str]:
 def _slots(data: Any) -> tuple[int, ...]:
     for item in _list(data):
         if type(item) is not int:
-            raise ProgramError(f"expected the number of a slot, not {item!r:.60}.")
+            raise ProgramError(f"expected the number of a slot, not {reprlib.repr(item)}.")
     return tuple(data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from ..errors import CellError, ProgramError
@@ -10,7 +10,9 @@ from .declarations import Declarations, Instruction, Type
 from .operations import ELEMENTWISE
 from .program import Program
 
-ALLOWED = "+ - * /, " + ", ".join(name for name, op in ELEMENTWISE.items() if op.text.startswith(name)) + ", comparisons"
+FUNCTIONS = tuple(name for name, operation in ELEMENTWISE.items() if operation.text.startswith(name))
+"""The operations that are written as a function; the others are operators."""
+ALLOWED = f"+ - * /, {', '.join(FUNCTIONS)}, comparisons"
 
 
 class Tracer:
@@ -126,7 +128,9 @@ class Value:
     __rpow__ = __pow__
 
     def __matmul__(self, other: Any) -> NoReturn:
-        raise CellError("@ is not an operation of a cell.", "write R.<gate>(v), or declare matrices=… and write M.<name>(v).")
+        raise CellError(
+            "@ is not an operation of a cell.", "write R.<gate>(v), or declare matrices=… and write M.<name>(v)."
+        )
 
     __rmatmul__ = __matmul__
 
@@ -143,14 +147,13 @@ class Value:
     def __invert__(self) -> NoReturn:
         raise CellError("~ is not an operation of a cell.", "exchange the two branches of where.")
 
-    def __getitem__(self, index: Any) -> NoReturn:
+    def __getitem__(self, *_: Any) -> NoReturn:
         raise CellError(
             "a value of a step cannot be indexed or unpacked: operations act on all its units alike.",
             "declare a gate or a vector for each part.",
         )
 
-    def __iter__(self) -> NoReturn:
-        self[0]
+    __iter__ = __getitem__
 
     def __len__(self) -> NoReturn:
         raise CellError("a value of a step has no length while the cell is traced.")
@@ -164,7 +167,10 @@ class Value:
     __int__ = __index__ = __complex__ = __float__
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
-        raise _foreign("numpy", "an array function")
+        raise _foreign("numpy", "array")
+
+    def __array_function__(self, function: Any, *_: Any, **__: Any) -> NoReturn:
+        raise _foreign("numpy", function.__name__)
 
     def __array_ufunc__(self, function: Any, *_: Any, **__: Any) -> NoReturn:
         raise _foreign("numpy", function.__name__)
@@ -176,7 +182,7 @@ class Value:
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
             raise AttributeError(name)
-        hint = f"write {name}(v)." if name in ELEMENTWISE else f"allowed: {ALLOWED}."
+        hint = f"write {name}(v)." if name in FUNCTIONS else f"allowed: {ALLOWED}."
         raise CellError(f"a value of a step has no attribute {name!r}.", hint)
 
     def __repr__(self) -> str:
@@ -189,7 +195,7 @@ def apply(operation: str, *arguments: Any) -> Value:
     if tracer is None:
         raise CellError(
             f"{operation} was given {', '.join(type(a).__name__ for a in arguments)}, no value of a step.",
-            "inside a cell, use it on x.<gate>, s.<state> and what is computed from them; numbers are computed with math.",
+            "inside a cell, use it on x.<gate>, s.<state> and what is computed from them; for numbers use math.",
         )
     slots = tuple(tracer.lift(argument, operation).slot for argument in arguments)
     return tracer.record(Instruction(operation, slots))
@@ -278,7 +284,9 @@ def _results(tracer: Tracer, returned: Any) -> list[int]:
     for (name, width), value in zip(tracer.declarations.states, values, strict=True):
         slot = tracer.lift(value, f"the new state {name!r}").slot
         if tracer.types[slot] != Type(width):
-            raise CellError(f"the new state {name!r} must be {width} wide, but what was returned is {tracer.types[slot]}.")
+            raise CellError(
+                f"the new state {name!r} must be {width} wide, but what was returned is {tracer.types[slot]}."
+            )
         slots.append(slot)
     return slots
 
@@ -326,10 +334,14 @@ def _check_all_used(program: Program) -> None:
             f"use s.{program.state_names[0]} on the way to a new state.",
         )
     _refuse_unused(
-        "vector", [name for name, _ in program.vectors if ("vector", name) not in used], "use p.{0}, or take it out of vectors=."
+        "vector",
+        [name for name, _ in program.vectors if ("vector", name) not in used],
+        "use p.{0}, or take it out of vectors=.",
     )
     _refuse_unused(
-        "matrix", [m.name for m in program.matrices if ("matrix", m.name) not in used], "use M.{0}(v), or take it out of matrices=."
+        "matrix",
+        [m.name for m in program.matrices if ("matrix", m.name) not in used],
+        "use M.{0}(v), or take it out of matrices=.",
     )
 
 
@@ -343,9 +355,23 @@ def _unknown(what: str) -> CellError:
 
 
 def _foreign(library: str, name: str) -> CellError:
-    known = Mapping.get(_SYNONYMS, name, name)
-    hint = f"write {known}(v), imported from ostinato.cells." if known in ELEMENTWISE else f"allowed: {ALLOWED}."
+    known = _SYNONYMS.get(name, name)
+    hint = f"allowed: {ALLOWED}."
+    if known in FUNCTIONS:
+        hint = f"write {known}(v)." if known == "abs" else f"write {known}(v), imported from ostinato.cells."
+    elif known in ELEMENTWISE:
+        hint = "write the operator between a value and a number of Python's own, such as float(a) * v."
     return CellError(f"{library}'s {name} cannot take a value of a step.", hint)
 
 
-_SYNONYMS = {"absolute": "abs", "fabs": "abs", "clamp": "maximum", "special_expit": "sigmoid", "logaddexp": "softplus"}
+_SYNONYMS = {
+    "absolute": "abs",
+    "fabs": "abs",
+    "clamp": "maximum",
+    "special_expit": "sigmoid",
+    "logaddexp": "softplus",
+    "mul": "multiply",
+    "sub": "subtract",
+    "div": "divide",
+    "true_divide": "divide",
+}

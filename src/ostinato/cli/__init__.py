@@ -1,0 +1,86 @@
+"""The command ``ostinato``: one file a command. Importing this is quick; commands import what they need when run."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from .. import __version__
+from ..errors import OstinatoError
+from .cells import cells
+from .demo import demo
+from .evaluate import evaluate
+from .fit import fit
+from .generate import generate
+from .info import info
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="ostinato")
+def cli() -> None:
+    r"""Sequence models that carry a state: train them from a file, run them anywhere.
+
+    \b
+    Begin with:  ostinato demo
+    """
+
+
+for command in (demo, fit, generate, evaluate, info, cells):
+    cli.add_command(command)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 or 143 interrupted."""
+    signal.signal(signal.SIGTERM, _terminate)
+    code = run(sys.argv[1:])
+    sys.exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code; every error becomes a line and a hint on standard error."""
+    try:
+        code: Any = cli.main(arguments, prog_name="ostinato", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "ostinato"
+        return _fail(error.format_message(), f"see: {command} --help", error.exit_code)
+    except click.ClickException as error:
+        return _fail(error.format_message(), None, error.exit_code)
+    except OstinatoError as error:
+        return _fail(error.message, error.hint, error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted.", None, 128 + signal.SIGINT)
+    except BrokenPipeError:
+        # The reader, such as head, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _fail(*_explain(error), 1)
+    except MemoryError:
+        return _fail("there is not enough memory.", "use a smaller --hidden, --batch-size or --sequence-length.", 1)
+
+
+def _fail(message: str, hint: str | None, code: int) -> int:
+    click.echo(f"error: {message}" + (f"\n  hint: {hint}" if hint else ""), err=True)
+    return code
+
+
+def _explain(error: OSError) -> tuple[str, str | None]:
+    where = f"{error.filename}: " if error.filename else ""
+    hint = {
+        errno.ENOSPC: "free some space, or write elsewhere; nothing that was there is lost.",
+        errno.EACCES: "write where you may, with --output.",
+        errno.EROFS: "write where you may, with --output.",
+        errno.ENOENT: "check that the folder exists.",
+    }.get(error.errno or 0)
+    return f"{where}{(error.strerror or str(error)).lower()}.", hint
+
+
+def _terminate(number: int, frame: Any) -> NoReturn:
+    sys.exit(128 + number)

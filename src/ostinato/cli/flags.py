@@ -1,0 +1,48 @@
+"""Flags made from a task's options struct, and the ones that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ..tasks.options import Option, Options, options_of
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def task_flags(struct: type[Options]) -> Callable[[Function], Function]:
+    """Give a command a flag for each option of a struct; those not given arrive as None."""
+
+    def decorate(function: Function) -> Function:
+        for option in reversed(tuple(options_of(struct).values())):
+            function = _flag(option)(function)
+        return function
+
+    return decorate
+
+
+def given(struct: type[Options], values: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a struct that were given on the command line."""
+    return {name: values[name] for name in options_of(struct) if values[name] is not None}
+
+
+def _flag(option: Option) -> Callable[[Function], Function]:
+    names = [option.name, option.flag] + ([option.short] if option.short else [])
+    kind: Any = click.Choice(option.choices) if option.choices else str if option.is_duration else option.type
+    default = "." if option.default is None else f". [default: {option.default}]"
+    metavar = "TIME" if option.is_duration else None
+    return click.option(*names, type=kind, metavar=metavar, help=option.help[0].upper() + option.help[1:] + default)
+
+
+json_flag = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+quiet_flag = click.option("--quiet", "-q", is_flag=True, help="Print nothing but the result.")
+encoding_flag = click.option("--encoding", default="utf-8", show_default=True, help="The text's encoding.")
+unknown_flag = click.option(
+    "--unknown",
+    type=click.Choice(["error", "skip"]),
+    default="error",
+    show_default=True,
+    help="What to do with characters that the model does not know.",
+)

@@ -1,0 +1,428 @@
+"""`LanguageModel`: learns a text symbol by symbol, writes more of it, and says how likely a text is."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast, overload
+
+import msgspec
+import numpy as np
+
+from .. import cells, model_file
+from ..architecture import SymbolArchitecture
+from ..cells import Cell
+from ..data.streams import Ids
+from ..data.text import Text, read_bytes, read_text
+from ..data.vocabulary import Unknown, Vocabulary
+from ..errors import DataError, FileFormatError, OptionError, OstinatoError
+from ..evaluate.baselines import baselines
+from ..evaluate.metrics import figures
+from ..runtime import SymbolRuntime
+from ..runtime.sampling import Sampling
+from ..versions import versions
+from .language_options import LanguageOptions, check, sized
+from .options import make
+
+TASK = "language"
+Figures = dict[str, float]
+"""``nats_per_character``, ``bits_per_character`` and ``perplexity``."""
+Source = str | bytes | Text[Any] | Path | Sequence[Path]
+"""A text itself, or the file or files that hold it."""
+
+
+class DataRecord(msgspec.Struct, frozen=True):
+    """What a model remembers of its data: digests and lengths, never the text.
+
+    digest, length: of the whole text, in symbols. train_length: symbols of its beginning that were trained
+    on. valid_digest: of the held-out text, where that was a text of its own.
+    """
+
+    digest: str
+    length: int
+    train_length: int
+    valid_digest: str | None = None
+
+
+class Document(msgspec.Struct, frozen=True):
+    """What a language model's file says beside its weights."""
+
+    versions: dict[str, str]
+    cell: dict[str, Any]
+    vocabulary: Any
+    options: LanguageOptions
+    data: DataRecord
+    history: list[dict[str, float]]
+    metrics: Figures
+    baselines: dict[str, Figures]
+
+
+class Evaluation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Figures of a model beside those of the baselines on the same held-out text.
+
+    missing: baselines that could not be had, each with what would supply it.
+    """
+
+    task: str
+    metrics: Figures
+    baselines: dict[str, Figures]
+    missing: dict[str, str] = {}
+
+
+class LanguageModel:
+    """A model of text: p(next symbol | all symbols before it), by a recurrent network over symbols.
+
+    cell: a `Cell`, or the name of one that comes with Ostinato. options: the fields of
+    `LanguageOptions`, such as ``hidden_size``, ``num_layers``, ``time="10m"``, ``seed``; those left out are chosen
+    from the text's length and the stated time.
+
+        model = LanguageModel(cell="gru", time="2m").fit(Path("book.txt"))
+        print(model.generate("Once upon"))
+        model.save("book.safetensors")
+
+    After `fit` or `ostinato.load`: ``weights_``, ``vocabulary_``, ``architecture_``, ``history_`` (a record an
+    evaluation: step, train and valid loss in nats a symbol), ``metrics_`` and ``baselines_`` (figures
+    on the held-out text), ``data_`` (digests and lengths). Only `fit` needs torch.
+
+    Raises OptionError for an unknown option, or one that is out of range.
+    """
+
+    architecture_: SymbolArchitecture
+    vocabulary_: Vocabulary
+    weights_: dict[str, Any]
+    history_: list[dict[str, float]]
+    metrics_: Figures
+    baselines_: dict[str, Figures]
+    data_: DataRecord
+    versions_: dict[str, str]
+
+    def __init__(self, cell: Cell | str = "lstm", **options: Any) -> None:
+        self.cell = cells.find(cell)
+        self.options = make(LanguageOptions, options | {"cell": self.cell.name})
+
+    # ---- training
+
+    def fit(
+        self,
+        text: Source,
+        valid: Source | None = None,
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        quiet: bool = False,
+        log: str | os.PathLike[str] | None = None,
+    ) -> LanguageModel:
+        """Learn from a text and return self.
+
+        text: the text itself (a str, or bytes for ``tokens="bytes"``), or a path, or several. valid: the
+        held-out text; by default the last tenth of `text`. checkpoint: a file that keeps the run while it
+        goes on, so that Ctrl-C or SIGTERM loses nothing; with resume=True the run goes on from there, as
+        if it had never stopped. quiet: no messages on standard error. log: a file for JSON lines.
+
+        Raises DataError (the text cannot be used), OptionError, TrainingError, Interrupted.
+        """
+        from ..training.report import Report
+
+        started = time.monotonic()
+        check(self.options)
+        with Report(quiet, log) as report:
+            return self._fit(
+                self._text(text), None if valid is None else self._text(valid), checkpoint, resume, report, started
+            )
+
+    def _fit(
+        self, text: Text[Any], valid: Text[Any] | None, checkpoint: Any, resume: bool, report: Any, started: float
+    ) -> LanguageModel:
+        from ..training import language as training
+
+        train_part, held_out_part = self._split(text, valid)
+        _check_lengths(train_part, held_out_part)
+        vocabulary = Vocabulary.of_bytes() if self.options.tokens == "bytes" else Vocabulary.of_characters(train_part)
+        train, held_out = vocabulary.encode(train_part), vocabulary.encode(held_out_part, unknown="skip")
+        skipped = len(held_out_part) - len(held_out)
+        if skipped:
+            report.say(f"{skipped:,} held-out characters do not occur in the training text and are not scored")
+        options = sized(self.options, len(train))
+        if resume and checkpoint:
+            options = _resumed_options(training.kept_plan(checkpoint), self.options, self.cell)
+        report.say(f"{len(train):,} symbols to train on, {len(held_out):,} held out, vocabulary of {vocabulary.size}")
+        report.say("baselines: uniform, unigram, order-5 Markov, xz …")
+        self.baselines_ = baselines(vocabulary, held_out, train)
+        self.architecture_ = _architecture(self.cell, vocabulary, options)
+        corpus = training.Corpus(train, held_out, text.digest + (valid.digest if valid else ""))
+        outcome = training.fit(self.architecture_, options, corpus, report, started, checkpoint, resume)
+        self.options = options
+        self.vocabulary_ = vocabulary
+        self.weights_ = outcome.weights
+        self.history_ = outcome.history
+        self.metrics_ = figures(outcome.loss * (len(held_out) - 1), vocabulary.count_characters(held_out[1:]))
+        self.data_ = DataRecord(text.digest, len(text.content), len(train_part), valid.digest if valid else None)
+        self.versions_ = versions()
+        self._forget_runtime()
+        return self
+
+    def _text(self, source: Source) -> Text[Any]:
+        """Return a text from itself or from files, as characters or bytes."""
+        as_bytes = self.options.tokens == "bytes"
+        if isinstance(source, str):
+            return Text(source.encode() if as_bytes else source)
+        if isinstance(source, (Text, bytes)):
+            return source if isinstance(source, Text) else Text(source)
+        return read_bytes(source) if as_bytes else read_text(source)
+
+    def _split(self, text: Text[Any], valid: Text[Any] | None) -> tuple[Any, Any]:
+        if valid is not None:
+            return text.content, valid.content
+        cut = int(len(text.content) * (1 - self.options.valid_fraction))
+        return text.content[:cut], text.content[cut:]
+
+    # ---- use
+
+    @property
+    def runtime(self) -> SymbolRuntime:
+        """What runs the weights; made at first use."""
+        if not hasattr(self, "weights_"):
+            raise OstinatoError(
+                "this model has not learned anything yet.", "call fit(text), or open a file with ostinato.load(path)."
+            )
+        if not hasattr(self, "_runtime"):
+            self._runtime = SymbolRuntime(self.architecture_, self.weights_)
+        return self._runtime
+
+    def stream(
+        self,
+        prompt: str = "",
+        length: int = 500,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+        stop: str | None = None,
+        unknown: Unknown = "error",
+    ) -> Iterator[str]:
+        """Yield text as it is made, the prompt left out.
+
+        The state is carried: each symbol costs the same however long the text, and memory is constant.
+
+        prompt: what to go on from; empty: from a line's beginning. length: symbols to write. temperature,
+        top_k, top_p: as `Sampling` says. seed: makes it reproducible. stop: ends the text where this
+        string appears, which is left out. unknown: what to do with characters of the prompt that the
+        model does not know: ``"error"`` or ``"skip"``.
+
+        Raises DataError for unknown characters, OptionError for figures out of range.
+        """
+        sampling = Sampling(temperature, top_k, top_p)
+        if length < 0:
+            raise OptionError(f"length must be at least 0, not {length}.")
+        runtime = self.runtime
+        pieces = self._symbols(
+            runtime, self._prompt_ids(prompt, unknown), length, sampling, np.random.default_rng(seed)
+        )
+        return _until(stop, pieces) if stop else pieces
+
+    @overload
+    def generate(self, prompt: str = ..., length: int = ..., *, samples: None = ..., **how: Any) -> str: ...
+
+    @overload
+    def generate(self, prompt: str = ..., length: int = ..., *, samples: int, **how: Any) -> list[str]: ...
+
+    def generate(
+        self, prompt: str = "", length: int = 500, *, samples: int | None = None, seed: int | None = None, **how: Any
+    ) -> str | list[str]:
+        """Return text that goes on from the prompt, which is left out.
+
+        samples: None gives one text, a number a list of so many; with a seed, sample k has seed + k. The
+        other arguments and the errors are those of `stream`.
+        """
+        if samples is None:
+            return "".join(self.stream(prompt, length, seed=seed, **how))
+        seeds = [None if seed is None else seed + index for index in range(samples)]
+        return ["".join(self.stream(prompt, length, seed=each, **how)) for each in seeds]
+
+    def evaluate(
+        self,
+        text: Source,
+        train: Source | None = None,
+        *,
+        unknown: Unknown = "error",
+        progress: Callable[[float], None] = lambda done: None,
+    ) -> Evaluation:
+        """Say how likely a text is, beside the baselines.
+
+        Where `text` is the one that the model learned from, only its held-out part counts, and the baselines
+        learn from its training part. Else the whole text counts, and the baselines that need training data
+        learn from `train`. Every symbol but the first is scored, given all before it.
+
+        Raises DataError when the text is too short or holds unknown characters.
+        """
+        runtime = self.runtime
+        held_out_part, train_part = self._parts(self._text(text), None if train is None else self._text(train))
+        held_out = self.vocabulary_.encode(held_out_part, unknown=unknown)
+        if len(held_out) < 2:
+            raise DataError(
+                f"a text of {len(held_out)} symbols has nothing to predict.", "give a text of at least two symbols."
+            )
+        characters = self.vocabulary_.count_characters(held_out[1:])
+        learned = None if train_part is None else self.vocabulary_.encode(train_part, unknown="skip")
+        beside = baselines(self.vocabulary_, held_out, learned)
+        missing = {name: "--train FILE" for name in ("unigram", "markov5", "xz") if name not in beside}
+        return Evaluation(TASK, figures(runtime.nats(held_out, progress), characters), beside, missing)
+
+    def _parts(self, text: Text[Any], train: Text[Any] | None) -> tuple[Any, Any]:
+        """Return the held-out part and, where there is one, the training part."""
+        known, cut = self.data_, self.data_.train_length
+        if text.digest == known.digest and known.valid_digest is None:
+            return text.content[cut:], text.content[:cut]
+        if train is not None and train.digest == known.digest:
+            return text.content, train.content[:cut]
+        return text.content, train.content if train is not None else None
+
+    def _prompt_ids(self, prompt: str, unknown: Unknown) -> Ids:
+        ids = self.vocabulary_.encode(prompt, unknown=unknown)
+        return ids if len(ids) else self.vocabulary_.encode("\n", unknown="skip")
+
+    def _symbols(
+        self, runtime: SymbolRuntime, prompt: Ids, length: int, sampling: Sampling, random: np.random.Generator
+    ) -> Iterator[str]:
+        decoder = self.vocabulary_.decoder()
+        state = runtime.read(prompt[:-1, None], runtime.initial_state())
+        symbol = prompt[-1:]
+        for _ in range(length):
+            scores, state = runtime.step(symbol, state)
+            symbol = np.array([sampling.draw(scores[0], random)])
+            piece = decoder.feed(symbol)
+            if piece:
+                yield piece
+        rest = decoder.finish()
+        if rest:
+            yield rest
+
+    # ---- the file
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to one file, atomically. Raises OSError when it cannot be written."""
+        _ = self.runtime
+        document = Document(
+            versions=self.versions_,
+            cell=self.architecture_.cell.to_data(),
+            vocabulary=self.vocabulary_.to_data(),
+            options=self.options,
+            data=self.data_,
+            history=self.history_,
+            metrics=self.metrics_,
+            baselines=self.baselines_,
+        )
+        model_file.write(path, TASK, document, self.weights_)
+
+    @classmethod
+    def from_file(
+        cls, path: str | os.PathLike[str], plain: dict[str, Any], tensors: model_file.Tensors
+    ) -> LanguageModel:
+        """Build a model from what `model_file.read` returned, checking everything. Raises FileFormatError."""
+        document = model_file.decode(path, plain, Document)
+        try:
+            cell = Cell.from_data(document.cell)
+            vocabulary = Vocabulary.from_data(document.vocabulary)
+        except OstinatoError as error:
+            raise FileFormatError(f"{path} is damaged: {error.message}") from None
+        if document.options.hidden_size is None or document.options.num_layers > len(tensors):
+            raise FileFormatError(f"{path} is damaged: its sizes are missing or impossible.")
+        model = cls(cell)
+        model.options = document.options
+        model.architecture_ = _architecture(cell, vocabulary, document.options)
+        model_file.check_shapes(path, tensors, model.architecture_.weight_shapes())
+        model.vocabulary_ = vocabulary
+        model.weights_ = tensors
+        model.history_ = document.history
+        model.metrics_ = document.metrics
+        model.baselines_ = document.baselines
+        model.data_ = document.data
+        model.versions_ = document.versions
+        return model
+
+    def _forget_runtime(self) -> None:
+        self.__dict__.pop("_runtime", None)
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "weights_"):
+            return f"LanguageModel(cell={self.cell.name!r}), not fitted"
+        sizes = f"num_layers={self.options.num_layers}, hidden_size={self.options.hidden_size}"
+        loss = self.metrics_["nats_per_character"]
+        return f"LanguageModel(cell={self.cell.name!r}, {sizes}), {loss:.4f} nats a character"
+
+
+def _architecture(cell: Cell, vocabulary: Vocabulary, options: LanguageOptions) -> SymbolArchitecture:
+    assert options.hidden_size is not None
+    return SymbolArchitecture(cell, vocabulary.size, options.embedding_size, options.hidden_size, options.num_layers)
+
+
+def _check_lengths(train: Sequence[Any], held_out: Sequence[Any]) -> None:
+    for part, what in ((train, "training"), (held_out, "held-out")):
+        if len(part) < 2:
+            raise DataError(
+                f"the {what} text has {len(part)} symbols, and at least 2 are needed.",
+                "give a longer text, another --valid-fraction, or a held-out text of its own with --valid.",
+            )
+
+
+def _resumed_options(plan: Any, given: LanguageOptions, cell: Cell) -> LanguageOptions:
+    """Return the plan's options, if those given now do not contradict them; threads and device may change."""
+    if plan.cell != cell.to_data():
+        raise OptionError("the checkpoint was made with another cell.", "give the same --cell.")
+    default = msgspec.structs.asdict(LanguageOptions())
+    free = {"threads": given.threads, "device": given.device}
+    kept = msgspec.structs.asdict(plan.options)
+    for name, value in msgspec.structs.asdict(given).items():
+        if name not in free and value not in (default[name], kept[name]):
+            raise OptionError(
+                f"{name} is {value!r}, but the checkpoint was made with {kept[name]!r}.",
+                "give the same flags as when the run began, or none of them.",
+            )
+    return cast(LanguageOptions, msgspec.structs.replace(plan.options, **free))
+
+
+def _until(stop: str, pieces: Iterator[str]) -> Iterator[str]:
+    """Yield the text of pieces up to the stop string, holding back only what may be its beginning."""
+    held = ""
+    for piece in pieces:
+        held += piece
+        place = held.find(stop)
+        if place >= 0:
+            yield held[:place]
+            return
+        keep = next((n for n in range(min(len(stop) - 1, len(held)), 0, -1) if stop.startswith(held[-n:])), 0)
+        if len(held) > keep:
+            yield held[: len(held) - keep]
+            held = held[len(held) - keep :]
+    if held:
+        yield held
+
+
+def summary(model: LanguageModel) -> Mapping[str, Any]:
+    """Return what `ostinato info` tells of a model, as plain data."""
+    options = msgspec.structs.asdict(model.options)
+    weights = sum(array.size for array in model.weights_.values())
+    return {
+        "task": TASK,
+        "cell": {"name": model.cell.name, "doc": model.cell.doc, "program": str(model.cell.program)},
+        "sizes": {
+            "hidden_size": options["hidden_size"],
+            "num_layers": options["num_layers"],
+            "embedding_size": options["embedding_size"],
+            "vocabulary": model.vocabulary_.size,
+            "weights": weights,
+        },
+        "vocabulary": {"kind": model.vocabulary_.kind, "symbols": _symbols_of(model.vocabulary_)},
+        "data": msgspec.to_builtins(model.data_),
+        "metrics": model.metrics_,
+        "baselines": model.baselines_,
+        "options": options,
+        "versions": model.versions_,
+    }
+
+
+def _symbols_of(vocabulary: Vocabulary) -> str:
+    return "all 256" if vocabulary.kind == "bytes" else vocabulary.decode(np.arange(vocabulary.size))

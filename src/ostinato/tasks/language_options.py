@@ -1,0 +1,72 @@
+"""The options of a language model, and the sizes that suit a text when they are not given."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+import msgspec
+
+from ..errors import OptionError
+from .options import Count, Duration, Natural, NotNegative, Options, Part, Positive, Share, says
+
+DEFAULT_SECONDS = 300.0
+MAX_EPOCHS = 50
+"""Epochs after which more time does not help: a plan made from ``--time`` stops there."""
+
+
+class LanguageOptions(Options, frozen=True, kw_only=True):
+    """How a language model is built and trained. None: chosen from the text's length and the stated time."""
+
+    cell: Annotated[str, says("the recurrence: a name listed by `ostinato cells`, or FILE.py:NAME")] = "lstm"
+    hidden_size: Annotated[
+        Count | None, says("the number of hidden units, by default from length and time", short="--hidden")
+    ] = None
+    num_layers: Annotated[Count, says("the number of recurrent layers", short="--layers")] = 1
+    embedding_size: Annotated[Count, says("the width of a symbol's embedding")] = 64
+    dropout: Annotated[Share | None, says("the share of a layer's outputs dropped in training")] = None
+    tokens: Annotated[Literal["characters", "bytes"], says("what a symbol is; bytes take any file")] = "characters"
+    time: Annotated[Duration | None, says("the time that all may take, such as 90s or 10m, by default 5m")] = None
+    steps: Annotated[Count | None, says("the number of training steps, instead of a time")] = None
+    epochs: Annotated[Positive | None, says("the number of passes over the text, instead of a time")] = None
+    batch_size: Annotated[
+        Count | None, says("the number of parallel streams, by default 32 or what a short text fills")
+    ] = None
+    sequence_length: Annotated[
+        Count | None, says("the steps that gradients go back, by default 128 or what a short text fills")
+    ] = None
+    learning_rate: Annotated[Positive, says("the highest learning rate of AdamW")] = 0.003
+    warmup_steps: Annotated[Natural, says("the number of steps in which the learning rate rises")] = 100
+    weight_decay: Annotated[NotNegative, says("AdamW's decay of matrices")] = 0.01
+    clip_norm: Annotated[Positive, says("the norm to which gradients are clipped")] = 1.0
+    evaluations: Annotated[Count, says("the number of evaluations; the best one's weights are kept")] = 10
+    valid_fraction: Annotated[Part, says("the share of the text, at its end, that is held out")] = 0.1
+    seed: Annotated[Natural, says("the seed of all that is random")] = 0
+    device: Annotated[str, says("where to train: cpu, cuda, cuda:1, …; auto takes a GPU if there is one")] = "auto"
+    threads: Annotated[Count | None, says("the number of CPU threads, by default all cores")] = None
+
+
+def check(options: LanguageOptions) -> None:
+    """Raise OptionError where options contradict each other."""
+    given = [name for name in ("time", "steps", "epochs") if getattr(options, name) is not None]
+    if len(given) > 1:
+        raise OptionError(f"{' and '.join(given)} exclude each other.", "give one of --time, --steps and --epochs.")
+
+
+def sized(options: LanguageOptions, length: int) -> LanguageOptions:
+    """Return the options with every size set, for a training text of `length` symbols.
+
+    H grows with the stated time (512 for ten minutes on two cores) and shrinks for short texts (about
+    as many weights as symbols); never by measured speed, so that a machine's mood changes no model.
+    """
+    seconds = options.time or DEFAULT_SECONDS
+    for_time = 512 * (seconds / 600) ** 0.4
+    for_text = math.sqrt(length) / 2
+    hidden = max(32, min(1024, 32 * round(min(for_time, for_text) / 32)))
+    sequence = min(128, max(8, length // 64))
+    batch = min(32, max(1, length // (4 * sequence)))
+    chosen = {"hidden_size": hidden, "sequence_length": sequence, "batch_size": batch, "dropout": 0.3}
+    missing = {name: value for name, value in chosen.items() if getattr(options, name) is None}
+    if (options.time, options.steps, options.epochs) == (None, None, None):
+        missing["time"] = DEFAULT_SECONDS
+    return msgspec.structs.replace(options, **missing)

@@ -1,0 +1,1 @@
+"""The training loop, read straight through, with the parts it stands on: plan, checkpoint, interrupt, report."""

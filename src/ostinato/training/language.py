@@ -1,0 +1,206 @@
+"""Training a language model: from a text's ids to weights, by truncated back-propagation through time."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from ..architecture import SymbolArchitecture
+from ..data.streams import Ids, Streams
+from ..errors import FileFormatError, Interrupted, OptionError
+from ..nn.symbols import SymbolNetwork
+from ..tasks.language_options import MAX_EPOCHS, LanguageOptions
+from . import checkpoint
+from .loop import Run, Settings, seconds_per_step, start, train, weights_of
+from .report import Report
+
+TASK = "language"
+MEASURED_SHARE = 0.02
+"""Share of the stated time that goes into measuring the speed, between 1 and 20 seconds."""
+SPARED_SHARE = 0.03
+"""Share of the stated time that the plan leaves free, since speed is never quite what was measured."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a run was set out to do: kept in its checkpoint, and not changed by going on from there."""
+
+    options: LanguageOptions
+    steps: int
+    data: str
+    cell: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What training gives: the best point's weights, its loss (nats a symbol), and the history."""
+
+    weights: dict[str, Any]
+    loss: float
+    history: list[dict[str, float]]
+    steps: int
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The text as ids, and a digest of all of it."""
+
+    train: Ids
+    held_out: Ids
+    digest: str
+
+
+def fit(
+    architecture: SymbolArchitecture,
+    options: LanguageOptions,
+    corpus: Corpus,
+    report: Report,
+    started: float,
+    checkpoint_path: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+) -> Outcome:
+    """Train, from the beginning or from a checkpoint.
+
+    options: with every size set. started: when the run's clock began (`time.monotonic`). checkpoint_path:
+    where to keep the run, so that it can go on after a stop; taken away when the run is done.
+
+    Raises OptionError, DataError, TrainingError, Interrupted, FileFormatError (a checkpoint that does not fit).
+    """
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    device = _device(options.device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(options.seed)
+        network = _network(architecture, options).to(device)
+        streams = Streams(corpus.train, _size(options.batch_size), _size(options.sequence_length), options.seed)
+        held_out = corpus.held_out
+        kept = checkpoint.read(checkpoint_path, TASK) if resume and checkpoint_path else None
+        steps = (
+            _kept_steps(kept[0], corpus)
+            if kept
+            else _planned_steps(network, options, streams, held_out, report, started)
+        )
+        plan = Plan(options, steps, corpus.digest, architecture.cell.to_data())
+        settings = _settings(options, steps)
+        run = start(network, settings)
+        if kept:
+            checkpoint.restore(checkpoint_path or "", run, *kept)
+
+        def save(run: Run) -> None:
+            if checkpoint_path:
+                checkpoint.save(checkpoint_path, TASK, msgspec.to_builtins(plan), run)
+
+        _tell(plan, run, streams, architecture, report)
+        if not kept:
+            save(run)
+        units = streams.batch_size * streams.sequence_length
+        train(run, settings, streams.batch, lambda: network.nats(held_out) / (len(held_out) - 1), save, report, units)
+    return Outcome(weights_of(run.best_weights), run.best_loss, run.history, steps)
+
+
+def kept_plan(path: str | os.PathLike[str]) -> Plan:
+    """Return the plan in a checkpoint. Raises FileFormatError when there is none that can be read."""
+    if not Path(path).exists():
+        raise FileFormatError(
+            f"there is no checkpoint {path} to go on from.", "run the same command without --resume to begin."
+        )
+    kept, _ = checkpoint.read(path, TASK)
+    return model_plan(path, kept.plan)
+
+
+def model_plan(path: str | os.PathLike[str], plan: dict[str, Any]) -> Plan:
+    """Decode the plan of a checkpoint's document."""
+    try:
+        return msgspec.convert(plan, Plan)
+    except msgspec.ValidationError as error:
+        raise FileFormatError(f"{path}: its plan is not valid: {error}.") from None
+
+
+def _network(architecture: SymbolArchitecture, options: LanguageOptions) -> SymbolNetwork:
+    dropout = options.dropout or 0.0
+    return SymbolNetwork(architecture, dropout=dropout)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        fact = str(error).splitlines()[0]
+        raise OptionError(f"device {name!r} cannot be used: {fact}.", "use --device cpu, or auto.") from None
+    return device
+
+
+def _settings(options: LanguageOptions, steps: int) -> Settings:
+    return Settings(
+        steps=steps,
+        evaluations=min(options.evaluations, steps),
+        learning_rate=options.learning_rate,
+        warmup_steps=options.warmup_steps,
+        weight_decay=options.weight_decay,
+        clip_norm=options.clip_norm,
+    )
+
+
+def _planned_steps(
+    network: SymbolNetwork, options: LanguageOptions, streams: Streams, held_out: Ids, report: Report, started: float
+) -> int:
+    """Turn the stated time into steps, once, after a short measured stretch on a copy of the network."""
+    if options.steps:
+        return options.steps
+    if options.epochs:
+        return max(1, round(options.epochs * streams.steps_per_epoch))
+    assert options.time is not None
+    report.say("measuring the speed of this machine …")
+    random_state = torch.get_rng_state()
+    settings = _settings(options, MAX_EPOCHS * streams.steps_per_epoch)
+    spoilt = start(copy.deepcopy(network), settings)
+    step_seconds = seconds_per_step(spoilt, settings, streams.batch, min(20.0, max(1.0, MEASURED_SHARE * options.time)))
+    begin = time.monotonic()
+    network.nats(held_out)
+    evaluation_seconds = time.monotonic() - begin
+    torch.set_rng_state(random_state)
+    spent = time.monotonic() - started
+    left = options.time * (1 - SPARED_SHARE) - spent - options.evaluations * evaluation_seconds
+    return max(1, min(int(left / step_seconds), MAX_EPOCHS * streams.steps_per_epoch))
+
+
+def _kept_steps(kept: checkpoint.Checkpoint, corpus: Corpus) -> int:
+    plan = model_plan("the checkpoint", kept.plan)
+    if plan.data != corpus.digest:
+        raise OptionError(
+            "the checkpoint was made from another text.",
+            "give the same files, or run without --resume to another output.",
+        )
+    return plan.steps
+
+
+def _tell(plan: Plan, run: Run, streams: Streams, architecture: SymbolArchitecture, report: Report) -> None:
+    weights = sum(math.prod(shape) for shape in architecture.weight_shapes().values())
+    epochs = plan.steps / streams.steps_per_epoch
+    sizes = (
+        f"{architecture.cell.name}, {architecture.num_layers} × {architecture.hidden_size} units, {weights:,} weights"
+    )
+    report.say(f"{sizes}; plan: --steps {plan.steps} ({epochs:.1f} epochs of {len(streams.ids):,} symbols)")
+    if run.step:
+        report.say(f"going on after step {run.step:,}")
+    report.event(
+        "plan", steps=plan.steps, resumed_after=run.step, weights=weights, options=msgspec.to_builtins(plan.options)
+    )
+
+
+def _size(value: int | None) -> int:
+    assert value is not None
+    return value
+
+
+__all__ = ["Corpus", "Interrupted", "Outcome", "Plan", "fit", "kept_plan"]

@@ -1,0 +1,43 @@
+"""Cells that do not come with Ostinato, each for a part of the language that those do not use."""
+
+from ostinato.cells import bias, cell, constant, cos, exp, sigmoid, sin, softplus, tanh, uniform, where
+
+
+@cell(gates="f g o", state="h c", vectors="f_peep o_peep", init={"f": bias(1.0)})
+def peephole(x, R, s, p):
+    """LSTM with peepholes and coupled gates: learned vectors."""
+    f = sigmoid(x.f + R.f(s.h) + p.f_peep * s.c)
+    c = f * s.c + (1 - f) * tanh(x.g + R.g(s.h))
+    o = sigmoid(x.o + R.o(s.h) + p.o_peep * c)
+    return o * tanh(c), c
+
+
+@cell(gates="i f g o", state="h[P] c", matrices="project[P,H]")
+def projected(x, R, s, M):
+    """LSTM with a projected state, that of torch's proj_size: a declared matrix, a second width."""
+    c = sigmoid(x.f + R.f(s.h)) * s.c + sigmoid(x.i + R.i(s.h)) * tanh(x.g + R.g(s.h))
+    return M.project(sigmoid(x.o + R.o(s.h)) * tanh(c)), c
+
+
+@cell(gates="u", state="re im", vectors="angle decay", output="re im", init={"decay": constant(-1.0)})
+def rotation(x, s, p):
+    """A linear recurrence that turns and shrinks a plane: joined output, no recurrent matrix."""
+    size = exp(-softplus(p.decay))
+    re = size * (cos(p.angle) * s.re - sin(p.angle) * s.im) + x.u
+    im = size * (sin(p.angle) * s.re + cos(p.angle) * s.im)
+    return re, im
+
+
+@cell(gates="z", state="h", vectors="keep", init={"keep": uniform(0.5, 0.9)})
+def leaky(x, R, s, p):
+    """Reads the input itself, and chooses by a comparison."""
+    return where(R.z(s.h) > 0.1, p.keep * s.h + (1 - p.keep) * x.raw, x.raw * sigmoid(x.z))
+
+
+@cell(gates="a", state="h seen fixed", vectors="level")
+def odd_places(x, R, s, p):
+    """New states that depend on the input alone, and on parameters alone."""
+    return tanh(x.a + R.a(s.h) + s.seen * s.fixed), tanh(x.a), tanh(p.level) * 2
+
+
+EXAMPLES = {c.name: c for c in (peephole, projected, rotation, leaky, odd_places)}
