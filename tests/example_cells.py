@@ -31,7 +31,8 @@ def rotation(x, s, p):
 @cell(gates="z", state="h", vectors="keep", init={"keep": uniform(0.5, 0.9)})
 def leaky(x, R, s, p):
     """Reads the input itself, and chooses by a comparison."""
-    return where(R.z(s.h) > 0.1, p.keep * s.h + (1 - p.keep) * x.raw, x.raw * sigmoid(x.z))
+    product = R.z(s.h)
+    return where(product > 0.1, p.keep * s.h + (1 - p.keep) * x.raw, x.raw * sigmoid(x.z + product))
 
 
 @cell(gates="a", state="h seen fixed", vectors="level")

@@ -47,7 +47,10 @@ def test_every_cell_is_found_by_its_name():
     ("asked", "said"),
     [
         ("lstn", "there is no cell named 'lstn'.\n  hint: did you mean 'lstm'?"),
-        ("qqq", "there is no cell named 'qqq'.\n  hint: known here: elman, elman_relu, elman_sigmoid, gru, gru_v1, lstm."),
+        (
+            "qqq",
+            "there is no cell named 'qqq'.\n  hint: known here: elman, elman_relu, elman_sigmoid, gru, gru_v1, lstm.",
+        ),
         (None, "a cell or the name of one was expected, not a NoneType.\n  hint: decorate the function"),
         (lambda x, R, s: s.h, "a cell or the name of one was expected, not a function.\n  hint: decorate the function"),
     ],

@@ -130,7 +130,9 @@ def starts(layer, seed, *leading):
 def test_vmap_equals_a_loop(layer, mapped, lengths, dtype):
     layer.to(dtype)
     x = normal(3, T, B, D, dtype=dtype)
-    weights = {name: torch.stack([weight * (1 + k / 4) for k in range(3)]) for name, weight in weights_of(layer).items()}
+    weights = {
+        name: torch.stack([weight * (1 + k / 4) for k in range(3)]) for name, weight in weights_of(layer).items()
+    }
     state = (layer.cell.State(*(part.to(dtype) for part in starts(layer, 7, 3)[0])),)
     functions = {
         "x": (lambda x: y_of(layer, x, lengths=lengths), [(part,) for part in x], (x,)),
@@ -224,7 +226,9 @@ def test_without_any_candidate_but_the_interpreter_everything_works(monkeypatch,
             only(monkeypatch, *({c.name for c in dispatch.CANDIDATES} - set(removed)))
         y, final = layer(x, lengths=lengths)
         total = y.square().sum() + sum(part.square().sum() for state in final for part in state)
-        gradients = torch.autograd.grad(total, (x, *layer.parameters()), allow_unused=True) if total.requires_grad else []
+        gradients = (
+            torch.autograd.grad(total, (x, *layer.parameters()), allow_unused=True) if total.requires_grad else []
+        )
         results.append([y, *final, [gradient for gradient in gradients if gradient is not None]])
         assert set(explain(layer, x, lengths).others).isdisjoint(removed if table == "reduced" else ())
     assert_close(results[1], results[0])

@@ -25,7 +25,7 @@ class Oracle(NamedTuple):
         for gate in self.gates:
             shapes |= {f"W_{gate}": (hidden_size, input_size), f"R_{gate}": (hidden_size, hidden_size)}
             shapes |= {f"b_{gate}": (hidden_size,)}
-        shapes |= {name: (hidden_size,) for name in self.vectors}
+        shapes |= dict.fromkeys(self.vectors, (hidden_size,))
         return {name: 0.5 * random.normal(size=shape) for name, shape in shapes.items()}
 
 

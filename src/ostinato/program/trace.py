@@ -48,7 +48,10 @@ class Tracer:
             return value
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return self.record(Instruction("constant", value=float(value)))
-        raise CellError(f"{where} takes values of this step and numbers, not {type(value).__name__} {value!r:.60}.")
+        raise CellError(
+            f"{where} takes values of this step and numbers, not {type(value).__name__} {value!r:.60}.",
+            "write x.<gate>, R.<gate>(v) or s.<state>, and numbers of Python's own: float(a) for those of a library.",
+        )
 
 
 class Value:
@@ -182,7 +185,7 @@ class Value:
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
             raise AttributeError(name)
-        hint = f"write {name}(v)." if name in FUNCTIONS else f"allowed: {ALLOWED}."
+        hint = f"write {_spelt(name)}." if name in FUNCTIONS else f"allowed: {ALLOWED}."
         raise CellError(f"a value of a step has no attribute {name!r}.", hint)
 
     def __repr__(self) -> str:
@@ -358,10 +361,15 @@ def _foreign(library: str, name: str) -> CellError:
     known = _SYNONYMS.get(name, name)
     hint = f"allowed: {ALLOWED}."
     if known in FUNCTIONS:
-        hint = f"write {known}(v)." if known == "abs" else f"write {known}(v), imported from ostinato.cells."
+        hint = f"write {_spelt(known)}" + ("." if known == "abs" else ", imported from ostinato.cells.")
     elif known in ELEMENTWISE:
         hint = "write the operator between a value and a number of Python's own, such as float(a) * v."
     return CellError(f"{library}'s {name} cannot take a value of a step.", hint)
+
+
+def _spelt(name: str) -> str:
+    """Return how a function of the language is written, with its arguments."""
+    return f"{name}({('v', 'a, b', 'condition, a, b')[ELEMENTWISE[name].arity - 1]})"
 
 
 _SYNONYMS = {

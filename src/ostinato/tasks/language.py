@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import msgspec
 import numpy as np
@@ -25,6 +25,9 @@ from ..runtime.sampling import Sampling
 from ..versions import versions
 from .language_options import LanguageOptions, check, sized
 from .options import make
+
+if TYPE_CHECKING:
+    from ..training.language import Plan
 
 TASK = "language"
 Figures = dict[str, float]
@@ -82,13 +85,15 @@ class LanguageModel:
         print(model.generate("Once upon"))
         model.save("book.safetensors")
 
-    After `fit` or `ostinato.load`: ``weights_``, ``vocabulary_``, ``architecture_``, ``history_`` (a record an
+    After `fit` or `ostinato.load`: ``options_`` (with every size set), ``weights_``, ``vocabulary_``,
+    ``architecture_``, ``history_`` (a record an
     evaluation: step, train and valid loss in nats a symbol), ``metrics_`` and ``baselines_`` (figures
     on the held-out text), ``data_`` (digests and lengths). Only `fit` needs torch.
 
     Raises OptionError for an unknown option, or one that is out of range.
     """
 
+    options_: LanguageOptions
     architecture_: SymbolArchitecture
     vocabulary_: Vocabulary
     weights_: dict[str, Any]
@@ -127,40 +132,46 @@ class LanguageModel:
 
         started = time.monotonic()
         check(self.options)
-        with Report(quiet, log) as report:
-            return self._fit(
-                self._text(text), None if valid is None else self._text(valid), checkpoint, resume, report, started
+        if resume and checkpoint is None:
+            raise OptionError(
+                "there is nothing to resume from.", "name the checkpoint: fit(…, checkpoint=path, resume=True)"
             )
+        with Report(quiet, log) as report:
+            held_out = None if valid is None else self._text(valid)
+            return self._fit(self._text(text), held_out, checkpoint, resume, report, started)
 
     def _fit(
         self, text: Text[Any], valid: Text[Any] | None, checkpoint: Any, resume: bool, report: Any, started: float
     ) -> LanguageModel:
         from ..training import language as training
 
-        train_part, held_out_part = self._split(text, valid)
-        _check_lengths(train_part, held_out_part)
-        vocabulary = Vocabulary.of_bytes() if self.options.tokens == "bytes" else Vocabulary.of_characters(train_part)
+        digest = text.digest + (valid.digest if valid else "")
+        kept = training.open_checkpoint(checkpoint) if resume else None
+        options = _resumed(kept.plan, self.options, self.cell, digest) if kept else self.options
+        train_part, held_out_part = _split(text, valid, options.valid_fraction)
+        vocabulary = Vocabulary.of_bytes() if options.tokens == "bytes" else Vocabulary.of_characters(train_part)
         train, held_out = vocabulary.encode(train_part), vocabulary.encode(held_out_part, unknown="skip")
-        skipped = len(held_out_part) - len(held_out)
-        if skipped:
-            report.say(f"{skipped:,} held-out characters do not occur in the training text and are not scored")
-        options = sized(self.options, len(train))
-        if resume and checkpoint:
-            options = _resumed_options(training.kept_plan(checkpoint), self.options, self.cell)
+        _check_held_out(held_out)
+        options = sized(options, len(train))
+        architecture = _architecture(self.cell, vocabulary, options)
         report.say(f"{len(train):,} symbols to train on, {len(held_out):,} held out, vocabulary of {vocabulary.size}")
+        if len(held_out) < len(held_out_part):
+            skipped = len(held_out_part) - len(held_out)
+            report.say(f"{skipped:,} held-out characters do not occur in the training text and are not scored")
         report.say("baselines: uniform, unigram, order-5 Markov, xz …")
-        self.baselines_ = baselines(vocabulary, held_out, train)
-        self.architecture_ = _architecture(self.cell, vocabulary, options)
-        corpus = training.Corpus(train, held_out, text.digest + (valid.digest if valid else ""))
-        outcome = training.fit(self.architecture_, options, corpus, report, started, checkpoint, resume)
-        self.options = options
+        beside = baselines(vocabulary, held_out, train)
+        corpus = training.Corpus(train, held_out, digest)
+        outcome = training.fit(architecture, options, corpus, report, started, checkpoint, kept)
+        self.options_ = options
         self.vocabulary_ = vocabulary
+        self.architecture_ = architecture
         self.weights_ = outcome.weights
         self.history_ = outcome.history
         self.metrics_ = figures(outcome.loss * (len(held_out) - 1), vocabulary.count_characters(held_out[1:]))
+        self.baselines_ = beside
         self.data_ = DataRecord(text.digest, len(text.content), len(train_part), valid.digest if valid else None)
         self.versions_ = versions()
-        self._forget_runtime()
+        self.__dict__.pop("_runtime", None)
         return self
 
     def _text(self, source: Source) -> Text[Any]:
@@ -171,12 +182,6 @@ class LanguageModel:
         if isinstance(source, (Text, bytes)):
             return source if isinstance(source, Text) else Text(source)
         return read_bytes(source) if as_bytes else read_text(source)
-
-    def _split(self, text: Text[Any], valid: Text[Any] | None) -> tuple[Any, Any]:
-        if valid is not None:
-            return text.content, valid.content
-        cut = int(len(text.content) * (1 - self.options.valid_fraction))
-        return text.content[:cut], text.content[cut:]
 
     # ---- use
 
@@ -309,7 +314,7 @@ class LanguageModel:
             versions=self.versions_,
             cell=self.architecture_.cell.to_data(),
             vocabulary=self.vocabulary_.to_data(),
-            options=self.options,
+            options=self.options_,
             data=self.data_,
             history=self.history_,
             metrics=self.metrics_,
@@ -331,7 +336,7 @@ class LanguageModel:
         if document.options.hidden_size is None or document.options.num_layers > len(tensors):
             raise FileFormatError(f"{path} is damaged: its sizes are missing or impossible.")
         model = cls(cell)
-        model.options = document.options
+        model.options = model.options_ = document.options
         model.architecture_ = _architecture(cell, vocabulary, document.options)
         model_file.check_shapes(path, tensors, model.architecture_.weight_shapes())
         model.vocabulary_ = vocabulary
@@ -343,13 +348,10 @@ class LanguageModel:
         model.versions_ = document.versions
         return model
 
-    def _forget_runtime(self) -> None:
-        self.__dict__.pop("_runtime", None)
-
     def __repr__(self) -> str:
         if not hasattr(self, "weights_"):
             return f"LanguageModel(cell={self.cell.name!r}), not fitted"
-        sizes = f"num_layers={self.options.num_layers}, hidden_size={self.options.hidden_size}"
+        sizes = f"num_layers={self.options_.num_layers}, hidden_size={self.options_.hidden_size}"
         loss = self.metrics_["nats_per_character"]
         return f"LanguageModel(cell={self.cell.name!r}, {sizes}), {loss:.4f} nats a character"
 
@@ -359,29 +361,41 @@ def _architecture(cell: Cell, vocabulary: Vocabulary, options: LanguageOptions) 
     return SymbolArchitecture(cell, vocabulary.size, options.embedding_size, options.hidden_size, options.num_layers)
 
 
-def _check_lengths(train: Sequence[Any], held_out: Sequence[Any]) -> None:
-    for part, what in ((train, "training"), (held_out, "held-out")):
-        if len(part) < 2:
-            raise DataError(
-                f"the {what} text has {len(part)} symbols, and at least 2 are needed.",
-                "give a longer text, another --valid-fraction, or a held-out text of its own with --valid.",
-            )
+def _split(text: Text[Any], valid: Text[Any] | None, fraction: float) -> tuple[Any, Any]:
+    """Return the training part and the held-out part: the text's end, or a text of its own."""
+    cut = len(text.content) if valid else int(len(text.content) * (1 - fraction))
+    if cut < 2:
+        raise DataError(f"a text of {len(text.content)} symbols is too short to train on.", "give a longer text.")
+    return text.content[:cut], valid.content if valid else text.content[cut:]
 
 
-def _resumed_options(plan: Any, given: LanguageOptions, cell: Cell) -> LanguageOptions:
-    """Return the plan's options, if those given now do not contradict them; threads and device may change."""
+def _check_held_out(held_out: Ids) -> None:
+    if len(held_out) < 2:
+        raise DataError(
+            f"the held-out text has {len(held_out)} symbols, and at least 2 are needed.",
+            "give a longer text, a larger --valid-fraction, or a held-out text of its own with --valid.",
+        )
+
+
+def _resumed(plan: Plan, given: LanguageOptions, cell: Cell, digest: str) -> LanguageOptions:
+    """Return the plan's options, with the threads and the device given now.
+
+    Raises OptionError where cell, text or options given now contradict the plan's.
+    """
     if plan.cell != cell.to_data():
         raise OptionError("the checkpoint was made with another cell.", "give the same --cell.")
-    default = msgspec.structs.asdict(LanguageOptions())
-    free = {"threads": given.threads, "device": given.device}
-    kept = msgspec.structs.asdict(plan.options)
-    for name, value in msgspec.structs.asdict(given).items():
-        if name not in free and value not in (default[name], kept[name]):
+    if plan.data != digest:
+        raise OptionError("the checkpoint was made from another text.", "give the same files.")
+    default, kept = LanguageOptions(), plan.options
+    free = ("threads", "device", "cell")
+    for name in (name for name in given.__struct_fields__ if name not in free):
+        now, then = getattr(given, name), getattr(kept, name)
+        if now != then and (now != getattr(default, name) or name == "tokens"):
             raise OptionError(
-                f"{name} is {value!r}, but the checkpoint was made with {kept[name]!r}.",
-                "give the same flags as when the run began, or none of them.",
+                f"{name} is {now!r}, but the checkpoint was made with {then!r}.",
+                "give the same flags as when the run began.",
             )
-    return cast(LanguageOptions, msgspec.structs.replace(plan.options, **free))
+    return msgspec.structs.replace(kept, threads=given.threads, device=given.device)
 
 
 def _until(stop: str, pieces: Iterator[str]) -> Iterator[str]:
@@ -403,7 +417,7 @@ def _until(stop: str, pieces: Iterator[str]) -> Iterator[str]:
 
 def summary(model: LanguageModel) -> Mapping[str, Any]:
     """Return what `ostinato info` tells of a model, as plain data."""
-    options = msgspec.structs.asdict(model.options)
+    options = msgspec.structs.asdict(model.options_)
     weights = sum(array.size for array in model.weights_.values())
     return {
         "task": TASK,

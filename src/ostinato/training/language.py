@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 import torch
 
+from .. import model_file
 from ..architecture import SymbolArchitecture
 from ..data.streams import Ids, Streams
-from ..errors import FileFormatError, Interrupted, OptionError
+from ..errors import FileFormatError, OptionError
 from ..nn.symbols import SymbolNetwork
 from ..tasks.language_options import MAX_EPOCHS, LanguageOptions
 from . import checkpoint
@@ -45,7 +46,6 @@ class Outcome:
     weights: dict[str, Any]
     loss: float
     history: list[dict[str, float]]
-    steps: int
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,26 @@ class Corpus:
     digest: str
 
 
+@dataclass(frozen=True)
+class Kept:
+    """An opened checkpoint of a language model's run."""
+
+    path: str | os.PathLike[str]
+    plan: Plan
+    checkpoint: checkpoint.Checkpoint
+    tensors: dict[str, Any]
+
+
+def open_checkpoint(path: str | os.PathLike[str]) -> Kept:
+    """Read a checkpoint to go on from. Raises FileFormatError when there is none, or none that can be used."""
+    if not Path(path).exists():
+        raise FileFormatError(
+            f"there is no checkpoint {path} to go on from.", "run the same command without --resume to begin."
+        )
+    opened, tensors = checkpoint.read(path, TASK)
+    return Kept(path, model_file.decode(path, opened.plan, Plan), opened, tensors)
+
+
 def fit(
     architecture: SymbolArchitecture,
     options: LanguageOptions,
@@ -64,68 +84,42 @@ def fit(
     report: Report,
     started: float,
     checkpoint_path: str | os.PathLike[str] | None = None,
-    resume: bool = False,
+    kept: Kept | None = None,
 ) -> Outcome:
-    """Train, from the beginning or from a checkpoint.
+    """Train, from the beginning or from what a checkpoint kept.
 
     options: with every size set. started: when the run's clock began (`time.monotonic`). checkpoint_path:
-    where to keep the run, so that it can go on after a stop; taken away when the run is done.
+    where to keep the run, so that it can go on after a stop.
 
-    Raises OptionError, DataError, TrainingError, Interrupted, FileFormatError (a checkpoint that does not fit).
+    Raises OptionError, DataError, TrainingError, Interrupted, FileFormatError (tensors that do not fit).
     """
     if options.threads:
         torch.set_num_threads(options.threads)
     device = _device(options.device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(options.seed)
-        network = _network(architecture, options).to(device)
+        network = SymbolNetwork(architecture, dropout=options.dropout or 0.0).to(device)
         streams = Streams(corpus.train, _size(options.batch_size), _size(options.sequence_length), options.seed)
         held_out = corpus.held_out
-        kept = checkpoint.read(checkpoint_path, TASK) if resume and checkpoint_path else None
-        steps = (
-            _kept_steps(kept[0], corpus)
-            if kept
-            else _planned_steps(network, options, streams, held_out, report, started)
-        )
+        steps = kept.plan.steps if kept else _planned_steps(network, options, streams, held_out, report, started)
         plan = Plan(options, steps, corpus.digest, architecture.cell.to_data())
         settings = _settings(options, steps)
         run = start(network, settings)
         if kept:
-            checkpoint.restore(checkpoint_path or "", run, *kept)
+            checkpoint.restore(kept.path, run, kept.checkpoint, kept.tensors)
+        _tell(plan, run, streams, architecture, report)
 
         def save(run: Run) -> None:
             if checkpoint_path:
                 checkpoint.save(checkpoint_path, TASK, msgspec.to_builtins(plan), run)
 
-        _tell(plan, run, streams, architecture, report)
-        if not kept:
-            save(run)
-        units = streams.batch_size * streams.sequence_length
-        train(run, settings, streams.batch, lambda: network.nats(held_out) / (len(held_out) - 1), save, report, units)
-    return Outcome(weights_of(run.best_weights), run.best_loss, run.history, steps)
+        def evaluate() -> float:
+            return network.nats(held_out) / (len(held_out) - 1)
 
-
-def kept_plan(path: str | os.PathLike[str]) -> Plan:
-    """Return the plan in a checkpoint. Raises FileFormatError when there is none that can be read."""
-    if not Path(path).exists():
-        raise FileFormatError(
-            f"there is no checkpoint {path} to go on from.", "run the same command without --resume to begin."
-        )
-    kept, _ = checkpoint.read(path, TASK)
-    return model_plan(path, kept.plan)
-
-
-def model_plan(path: str | os.PathLike[str], plan: dict[str, Any]) -> Plan:
-    """Decode the plan of a checkpoint's document."""
-    try:
-        return msgspec.convert(plan, Plan)
-    except msgspec.ValidationError as error:
-        raise FileFormatError(f"{path}: its plan is not valid: {error}.") from None
-
-
-def _network(architecture: SymbolArchitecture, options: LanguageOptions) -> SymbolNetwork:
-    dropout = options.dropout or 0.0
-    return SymbolNetwork(architecture, dropout=dropout)
+        # A disk that is full, or a folder that may not be written to, shows before the work and not after it.
+        save(run)
+        train(run, settings, streams.batch, evaluate, save, report, streams.batch_size * streams.sequence_length)
+    return Outcome(weights_of(run.best_weights), run.best_loss, run.history)
 
 
 def _device(name: str) -> torch.device:
@@ -174,16 +168,6 @@ def _planned_steps(
     return max(1, min(int(left / step_seconds), MAX_EPOCHS * streams.steps_per_epoch))
 
 
-def _kept_steps(kept: checkpoint.Checkpoint, corpus: Corpus) -> int:
-    plan = model_plan("the checkpoint", kept.plan)
-    if plan.data != corpus.digest:
-        raise OptionError(
-            "the checkpoint was made from another text.",
-            "give the same files, or run without --resume to another output.",
-        )
-    return plan.steps
-
-
 def _tell(plan: Plan, run: Run, streams: Streams, architecture: SymbolArchitecture, report: Report) -> None:
     weights = sum(math.prod(shape) for shape in architecture.weight_shapes().values())
     epochs = plan.steps / streams.steps_per_epoch
@@ -201,6 +185,3 @@ def _tell(plan: Plan, run: Run, streams: Streams, architecture: SymbolArchitectu
 def _size(value: int | None) -> int:
     assert value is not None
     return value
-
-
-__all__ = ["Corpus", "Interrupted", "Outcome", "Plan", "fit", "kept_plan"]

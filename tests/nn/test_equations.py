@@ -1,0 +1,181 @@
+"""Every cell equals its oracle: outputs and all gradients, through every candidate that takes it."""
+
+import numpy as np
+import pytest
+import torch
+
+from ostinato.cells import CELLS
+from ostinato.engine import dispatch, explain, sequence
+from ostinato.nn import Recurrent
+
+from ..comparison import assert_close
+from ..example_cells import EXAMPLES
+from ..oracles import ORACLES, backpropagate, run
+from .running import outputs_and_gradients, stacked
+
+SIZES = [(5, 3, 2, 7), (1, 1, 1, 1), (2, 1, 3, 4), (1, 4, 1, 2), (9, 2, 5, 1)]
+TORCHS = ["elman", "elman_relu", "lstm", "gru"]
+RUNS = [(name, "torch") for name in ORACLES] + [(name, "aten") for name in TORCHS]
+
+
+def cell_of(name):
+    return (CELLS | EXAMPLES)[name]
+
+
+def problem(name, sizes):
+    """Return an oracle with weights, x, state, and gradients of the outputs and of the final state."""
+    steps, batch, input_size, hidden_size = sizes
+    oracle, random = ORACLES[name], np.random.default_rng(sum(sizes))
+    w = oracle.draw_weights(random, input_size, hidden_size)
+    x, d_y = random.normal(size=(steps, batch, input_size)), random.normal(size=(steps, batch, hidden_size))
+    state, d_final = ({part: random.normal(size=(batch, hidden_size)) for part in oracle.states} for _ in range(2))
+    return oracle, w, x, state, d_y, d_final
+
+
+def layer_with(cell, w, input_size, hidden_size, dtype=torch.float64):
+    layer = Recurrent(cell, input_size, hidden_size, dtype=dtype)
+    weights = {f"layers.0.0.{name}": torch.from_numpy(values) for name, values in stacked(cell.program, w).items()}
+    layer.load_state_dict(weights, strict=True)
+    return layer
+
+
+def test_every_cell_that_comes_with_ostinato_has_an_oracle():
+    assert set(CELLS) <= set(ORACLES)
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize(("name", "runner"), RUNS)
+def test_outputs_and_all_gradients_equal_the_oracle(monkeypatch, name, runner, sizes):
+    oracle, w, x, state, d_y, d_final = problem(name, sizes)
+    y, final, memories = run(oracle, w, x, state)
+    d_x, d_state, d_w = backpropagate(oracle, w, memories, d_y, d_final)
+
+    cell = cell_of(name)
+    layer = layer_with(cell, w, *sizes[2:])
+    table = tuple(candidate for candidate in dispatch.CANDIDATES if candidate.name in (runner, "torch"))
+    monkeypatch.setattr(dispatch, "CANDIDATES", table)
+    assert explain(layer, torch.from_numpy(x)).runner == runner
+    initial = cell.State(*(torch.from_numpy(state[part]) for part in cell.states))
+    given = torch.from_numpy(d_y), [torch.from_numpy(d_final[part]) for part in cell.states]
+    results = outputs_and_gradients(layer, torch.from_numpy(x), (initial,), None, *given)
+    assert_close(
+        results,
+        {
+            "y": y,
+            "final": [[final[part] for part in cell.states]],
+            "d_x": d_x,
+            "d_state": [d_state[part] for part in cell.states],
+            "d_weights": {f"layers.0.0.{name}": values for name, values in stacked(cell.program, d_w).items()},
+        },
+    )
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize("name", ORACLES)
+def test_numpy_equals_the_oracle(name, sizes):
+    oracle, w, x, state, _, _ = problem(name, sizes)
+    y, final, _ = run(oracle, w, x, state)
+    cell = cell_of(name)
+    results = sequence(cell.program, stacked(cell.program, w), x, [state[part] for part in cell.states])
+    assert_close(results, [y, [final[part] for part in cell.states]])
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_float32_equals_the_oracle_and_stays_float32(name):
+    oracle, w, x, state, d_y, d_final = problem(name, SIZES[0])
+    y, final, memories = run(oracle, w, x, state)
+    d_x, _, _ = backpropagate(oracle, w, memories, d_y, d_final)
+    cell = cell_of(name)
+    layer = layer_with(cell, w, *SIZES[0][2:], dtype=torch.float32)
+    initial = cell.State(*(torch.from_numpy(state[part]).float() for part in cell.states))
+    given = torch.from_numpy(d_y).float(), [torch.from_numpy(d_final[part]).float() for part in cell.states]
+    results = outputs_and_gradients(layer, torch.from_numpy(x).float(), (initial,), None, *given)
+    assert_close([results["y"], results["final"], results["d_x"]], [y, [[final[p] for p in cell.states]], d_x])
+    assert {part.dtype for part in (results["y"], *results["final"][0])} == {torch.float32}
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_without_biases_the_oracle_has_zero_ones(name):
+    oracle, w, x, state, _, _ = problem(name, SIZES[0])
+    w |= {weight: 0 * values for weight, values in w.items() if weight[0] in "bd"}
+    y, _, _ = run(oracle, w, x, state)
+    cell = cell_of(name)
+    layer = Recurrent(cell, *SIZES[0][2:], bias=False, dtype=torch.float64)
+    assert not any("bias" in weight for weight in layer.state_dict())
+    with torch.no_grad():
+        for weight, values in stacked(cell.program, w).items():
+            if weight in layer.layers[0][0].names:
+                getattr(layer.layers[0][0], weight).copy_(torch.from_numpy(values))
+    initial = cell.State(*(torch.from_numpy(state[part]) for part in cell.states))
+    assert_close(layer(torch.from_numpy(x), (initial,))[0], y)
+
+
+def test_the_projected_cell_equals_its_equations():
+    """h = P (o tanh(c)), and gates read the projected h."""
+    random, (steps, batch, D, H, P) = np.random.default_rng(3), (4, 2, 3, 5, 2)
+    cell = EXAMPLES["projected"]
+    shapes = cell.program.weight_shapes(D, {"H": H, "P": P})
+    w = {name: random.normal(size=shape) for name, shape in shapes.items()}
+    x, h, c = random.normal(size=(steps, batch, D)), random.normal(size=(batch, P)), random.normal(size=(batch, H))
+    layer = Recurrent(cell, D, H, widths={"P": P}, dtype=torch.float64)
+    layer.load_state_dict({f"layers.0.0.{name}": torch.from_numpy(values) for name, values in w.items()})
+    y, final = layer(torch.from_numpy(x), (cell.State(torch.from_numpy(h), torch.from_numpy(c)),))
+    for t in range(steps):
+        i, f, g, o = np.split(x[t] @ w["W"].T + w["W_bias"] + h @ w["R"].T, 4, axis=1)
+        i, f, o = (1 / (1 + np.exp(-gate)) for gate in (i, f, o))
+        c = f * c + i * np.tanh(g)
+        h = (o * np.tanh(c)) @ w["M_project"].T
+        assert_close(y[t], h)
+    assert_close(final[0], [h, c])
+
+
+def test_the_rotating_cell_is_a_product_with_a_complex_number():
+    """Two joined states are the parts of z' = r exp(i angle) z + W x + b."""
+    random, (steps, batch, D, H) = np.random.default_rng(4), (4, 2, 3, 5)
+    layer = Recurrent(EXAMPLES["rotation"], D, H, dtype=torch.float64)
+    weights = {name: weight.detach().numpy() for name, weight in layer.layers[0][0].named().items()}
+    assert_close(weights["p_decay"], np.full(H, -1.0))
+    x = random.normal(size=(steps, batch, D))
+    turn = np.exp(-np.log1p(np.exp(weights["p_decay"])) + 1j * weights["p_angle"])
+    z, y = np.zeros((batch, H), complex), layer(torch.from_numpy(x))[0]
+    for t in range(steps):
+        z = turn * z + x[t] @ weights["W"].T + weights["W_bias"]
+        assert_close(y[t], np.concatenate([z.real, z.imag], axis=1))
+
+
+def test_the_leaky_cell_reads_the_input_itself_and_chooses():
+    random, (steps, batch, H) = np.random.default_rng(5), (6, 3, 4)
+    layer = Recurrent(EXAMPLES["leaky"], H, H, dtype=torch.float64)
+    w = {name: weight.detach().numpy() for name, weight in layer.layers[0][0].named().items()}
+    x, h = random.normal(size=(steps, batch, H)), np.zeros((batch, H))
+    y = layer(torch.from_numpy(x))[0]
+    chosen = []
+    for t in range(steps):
+        product = h @ w["R"].T + w["R_bias"]
+        z, mask = 1 / (1 + np.exp(-(x[t] @ w["W"].T + w["W_bias"] + product))), product > 0.1
+        h = np.where(mask, w["p_keep"] * h + (1 - w["p_keep"]) * x[t], x[t] * z)
+        chosen += [mask.any(), (~mask).any()]
+        assert_close(y[t], h)
+    assert any(chosen[::2]), "the first branch is taken somewhere"
+    assert any(chosen[1::2]), "and so is the second"
+
+
+@pytest.mark.parametrize("cell", [*CELLS.values(), EXAMPLES["peephole"], EXAMPLES["projected"], EXAMPLES["rotation"]])
+@pytest.mark.parametrize("lengths", [None, [3, 1]])
+def test_first_and_second_derivatives_of_the_interpreter_equal_differences(monkeypatch, cell, lengths):
+    table = tuple(candidate for candidate in dispatch.CANDIDATES if candidate.name == "torch")
+    monkeypatch.setattr(dispatch, "CANDIDATES", table)
+    torch.manual_seed(0)
+    layer = Recurrent(cell, 2, 2, widths={"P": 1} if cell.name == "projected" else None, dtype=torch.float64)
+    names = [name for name, _ in layer.named_parameters()]
+    state = [torch.randn(2, layer.widths[width], dtype=torch.float64) for _, width in layer.program.states]
+
+    def function(x, *rest):
+        parts, weights = rest[: len(state)], dict(zip(names, rest[len(state) :], strict=True))
+        y, final = torch.func.functional_call(layer, weights, (x, (cell.State(*parts),), lengths))
+        return (y, *final[0])
+
+    given = [torch.randn(3, 2, 2, dtype=torch.float64), *state, *layer.parameters()]
+    given = [part.detach().requires_grad_() for part in given]
+    assert torch.autograd.gradcheck(function, given)
+    assert torch.autograd.gradgradcheck(function, given)
