@@ -1,8 +1,6 @@
 """A character language model from its parts: raw text to samples, top to bottom, with no task class.
 
     python examples/char_lm.py book.txt            (or .txt.gz; about five minutes on two cores)
-
-Read it with `ostinato.LanguageModel` beside it, which is this and evaluation, checkpoints, one model file.
 """
 
 import argparse
@@ -50,8 +48,7 @@ given = arguments.parse_args()
 batch, length = 32, 128  # parallel streams, and the steps that gradients go back
 
 # Text to ids, split in order: the last tenth is held out.
-raw = given.text.read_bytes()
-text = (gzip.decompress(raw) if given.text.suffix == ".gz" else raw).decode()
+text = (gzip.open if given.text.suffix == ".gz" else open)(given.text, "rt", encoding="utf-8").read()
 characters = sorted(set(text))
 ids = torch.tensor([*map({c: i for i, c in enumerate(characters)}.get, text)])
 train, held_out = ids.tensor_split([int(0.9 * len(ids))])
@@ -60,7 +57,9 @@ torch.manual_seed(0)
 chosen = coupled_lstm if given.cell == "coupled_lstm" else given.cell
 model = CharacterModel(chosen, len(characters), given.hidden)
 optimiser = torch.optim.AdamW(model.parameters(), lr=0.003)
-schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.003, given.steps, pct_start=0.05)
+schedule = torch.optim.lr_scheduler.LambdaLR(  # a warm-up of 100 steps, then half a cosine
+    optimiser, lambda step: min(1, (step + 1) / 100) * (1 + math.cos(math.pi * step / given.steps)) / 2
+)
 
 
 def loss(inputs, targets, state):
