@@ -67,7 +67,7 @@ def sqrt(v: Value) -> Value:
 
 
 def square(v: Value) -> Value:
-    """V * v."""
+    """The square, v * v."""
     return apply("square", v)
 
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from .. import __version__
-from ..errors import OstinatoError
+from ..errors import Interrupted, OstinatoError
 from .cells import cells
 from .demo import demo
 from .evaluate import evaluate
@@ -52,6 +52,8 @@ def run(arguments: list[str]) -> int:
         return _fail(error.format_message(), f"see: {command} --help", error.exit_code)
     except click.ClickException as error:
         return _fail(error.format_message(), None, error.exit_code)
+    except Interrupted as error:
+        return _fail(error.message, error.hint, error.exit_code, label="stopped")
     except OstinatoError as error:
         return _fail(error.message, error.hint, error.exit_code)
     except (KeyboardInterrupt, click.Abort):
@@ -66,8 +68,8 @@ def run(arguments: list[str]) -> int:
         return _fail("there is not enough memory.", "use a smaller --hidden, --batch-size or --sequence-length.", 1)
 
 
-def _fail(message: str, hint: str | None, code: int) -> int:
-    click.echo(f"error: {message}" + (f"\n  hint: {hint}" if hint else ""), err=True)
+def _fail(message: str, hint: str | None, code: int, label: str = "error") -> int:
+    click.echo(f"{label}: {message}" + (f"\n  hint: {hint}" if hint else ""), err=True)
     return code
 
 

@@ -11,15 +11,17 @@ from typing import Any
 class StopRequest:
     """While active, SIGINT (Ctrl-C) and SIGTERM set `signal_number` instead of ending the process.
 
-    A second Ctrl-C ends it at once. Outside the main thread, where signals cannot be taken, it does nothing.
+    A second Ctrl-C ends it at once. Outside the main thread, where signals cannot be taken, and with
+    active=False it does nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, active: bool = True) -> None:
+        self._active = active and threading.current_thread() is threading.main_thread()
         self.signal_number: int | None = None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopRequest:
-        if threading.current_thread() is threading.main_thread():
+        if self._active:
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._take)
         return self

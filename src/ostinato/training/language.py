@@ -110,15 +110,17 @@ def fit(
         _tell(plan, run, streams, architecture, report)
 
         def save(run: Run) -> None:
-            if checkpoint_path:
-                checkpoint.save(checkpoint_path, TASK, msgspec.to_builtins(plan), run)
+            assert checkpoint_path is not None
+            checkpoint.save(checkpoint_path, TASK, msgspec.to_builtins(plan), run)
 
         def evaluate() -> float:
             return network.nats(held_out) / (len(held_out) - 1)
 
         # A disk that is full, or a folder that may not be written to, shows before the work and not after it.
-        save(run)
-        train(run, settings, streams.batch, evaluate, save, report, streams.batch_size * streams.sequence_length)
+        keep = save if checkpoint_path else None
+        if keep:
+            keep(run)
+        train(run, settings, streams.batch, evaluate, keep, report, streams.batch_size * streams.sequence_length)
     return Outcome(weights_of(run.best_weights), run.best_loss, run.history)
 
 
@@ -174,7 +176,10 @@ def _tell(plan: Plan, run: Run, streams: Streams, architecture: SymbolArchitectu
     sizes = (
         f"{architecture.cell.name}, {architecture.num_layers} × {architecture.hidden_size} units, {weights:,} weights"
     )
-    report.say(f"{sizes}; plan: --steps {plan.steps} ({epochs:.1f} epochs of {len(streams.ids):,} symbols)")
+    report.say(sizes)
+    # The hidden size may come from the stated time, so that steps alone would not give the same run.
+    repeat = f"--steps {plan.steps} --hidden {architecture.hidden_size}"
+    report.say(f"plan: {repeat} ({epochs:.1f} epochs of {len(streams.ids):,} symbols)")
     if run.step:
         report.say(f"going on after step {run.step:,}")
     report.event(

@@ -79,14 +79,15 @@ def train(
     settings: Settings,
     batch: Callable[[int], Any],
     evaluate: Callable[[], float],
-    save: Callable[[Run], None],
+    save: Callable[[Run], None] | None,
     report: Report,
     units_per_step: int,
 ) -> None:
     """Carry a run to its last step.
 
     batch: gives the batch of a step. evaluate: gives the loss on held-out data. save: keeps the run; called
-    after each evaluation and when a signal stops the run. units_per_step: what the speed counts.
+    after each evaluation and when a signal stops the run. Without it signals do what they always do.
+    units_per_step: what the speed counts.
 
     Raises Interrupted after a signal, and TrainingError when the loss is no longer a finite number; that
     point is not saved.
@@ -94,19 +95,20 @@ def train(
     run.network.train()
     clock, units = time.monotonic(), 0
     report.start_progress("training", settings.steps, run.step)
-    with StopRequest() as stop:
+    with StopRequest(active=save is not None) as stop:
         while run.step < settings.steps:
             loss = one_step(run, settings, batch(run.step))
             units += units_per_step
             report.progress(run.step, f"loss {loss:.3f}  {units / (time.monotonic() - clock):,.0f} characters/s")
             if run.step % settings.steps_per_evaluation == 0 or run.step == settings.steps:
                 _evaluate(run, settings, evaluate, report, units / (time.monotonic() - clock))
-                save(run)
+                if save:
+                    save(run)
                 clock, units = time.monotonic(), 0
-            if stop.signal_number is not None and run.step < settings.steps:
+            if save and stop.signal_number is not None and run.step < settings.steps:
                 save(run)
                 raise Interrupted(
-                    f"stopped after step {run.step:,} of {settings.steps:,}.", signal_number=stop.signal_number
+                    f"after step {run.step:,} of {settings.steps:,}, which is saved.", signal_number=stop.signal_number
                 )
     report.end_progress()
 
