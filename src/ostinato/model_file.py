@@ -43,7 +43,7 @@ def write(path: str | os.PathLike[str], kind: str, document: Any, tensors: Mappi
     """
     body = {"format": FORMAT, "kind": kind} | msgspec.to_builtins(document)
     text = msgspec.json.encode(body).decode()
-    arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     metadata = {"ostinato": text, "digest": _digest(text, arrays)}
     write_atomically(path, safetensors.numpy.save(arrays, metadata))
 
@@ -158,7 +158,10 @@ def _array(path: str | os.PathLike[str], name: str, entry: Mapping[str, Any]) ->
         raise FileFormatError(
             f"{path}: tensor {name!r:.80} has type {entry['dtype']}, which no file of ours has.", _DAMAGED
         )
-    return np.frombuffer(entry["data"], dtype).reshape(entry["shape"])
+    try:
+        return np.frombuffer(entry["data"], dtype).reshape(entry["shape"])
+    except ValueError as error:
+        raise FileFormatError(f"{path} is damaged: tensor {name!r:.80}: {error}.", _DAMAGED) from None
 
 
 def _digest(text: str, tensors: Mapping[str, NDArray[Any]]) -> str:

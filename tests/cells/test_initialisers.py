@@ -91,6 +91,15 @@ def test_a_gate_without_input_has_its_bias_at_the_recurrent_product():
     assert draw(mine)["R_bias"].tolist() == [2.0] * H
 
 
+def test_a_gate_with_two_biases_starts_with_its_bias_at_the_input():
+    @cell(gates="a", state="h", init={"a": bias(2.0)})
+    def mine(x, R, s):
+        return tanh(x.a * R.a(s.h))
+
+    assert draw(mine)["W_bias"].tolist() == [2.0] * H
+    assert draw(mine)["R_bias"].tolist() == [0.0] * H
+
+
 @pytest.mark.parametrize("shape", [(3, 3), (5, 2), (2, 5), (1, 1), (1, 4)])
 def test_orthogonal_has_orthonormal_rows_or_columns(shape):
     drawn = orthogonal(0.5).draw(np.random.default_rng(0), shape)

@@ -270,6 +270,13 @@ def test_a_program_holds_two_thousand_instructions_and_no_more(extra):
             Program.from_data(data)
     else:
         survives(data)
+        assert len(Program.from_data(data).instructions) == MAX_INSTRUCTIONS
+
+
+def doubled(start):
+    """Return a slot added to itself nearly two thousand times over, then added to a recurrent product."""
+    sums = [["add", start, start], *(["add", slot, slot] for slot in range(2, 1_990))]
+    return with_instructions(*sums, ["recurrent", "h", 1], ["add", 1_990, 1_991])
 
 
 def chain(length, link):
@@ -277,34 +284,22 @@ def chain(length, link):
     return with_instructions(["recurrent", "h", 1], *(link(slot) for slot in range(2, 2 + length)))
 
 
-@pytest.mark.parametrize(
-    ("data", "gates"),
-    [
-        (chain(1_990, lambda slot: ["add", slot, 0]), ()),
-        (chain(1_990, lambda slot: ["add", slot, 1]), ("h",)),
-        (chain(1_990, lambda slot: ["add", slot, slot]), ("h",)),
-        (chain(1_990, lambda slot: ["add", slot, slot // 2]), ("h",)),
-        (chain(1_990, lambda slot: ["multiply", slot, slot]), ("h",)),
-        (
-            with_instructions(*[["recurrent", "h", 1]] * 990, *[["add", k + 2, max(k + 991, 2)] for k in range(990)]),
-            ("h",),
-        ),
-        (
-            with_instructions(*[["recurrent", "h", 1]] * 999, *[["add", k, max(k + 990, 0)] for k in range(2, 990)]),
-            ("h",),
-        ),
-    ],
-    ids=[
-        "sum",
-        "sum without input",
-        "doubling",
-        "tangle",
-        "squaring",
-        "many products, a sum",
-        "many products, a tangle",
-    ],
-)
-def test_long_chains_are_understood(data, gates):
+PRODUCTS = [["recurrent", "h", 1]] * 990
+CHAINS = {
+    "sum with the input": (chain(1_990, lambda slot: ["add", slot, 0]), ()),
+    "sum without the input": (chain(1_990, lambda slot: ["add", slot, 1]), ("h",)),
+    "product doubled": (chain(1_990, lambda slot: ["add", slot, slot]), ("h",)),
+    "product squared": (chain(1_990, lambda slot: ["multiply", slot, slot]), ("h",)),
+    "input doubled": (doubled(0), ()),
+    "state doubled": (doubled(1), ("h",)),
+    "tangle": (chain(1_990, lambda slot: ["add", slot, slot // 2]), ("h",)),
+    "sum of many products": (with_instructions(*PRODUCTS, *(["add", k, k + 989] for k in range(2, 992))), ("h",)),
+}
+
+
+@pytest.mark.parametrize("case", CHAINS)
+def test_long_chains_are_understood(case):
+    data, gates = CHAINS[case]
     survives(data)
     assert Program.from_data(data).recurrent_bias_gates == gates
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -20,10 +21,23 @@ from .generate import generate
 from .info import info
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """The commands; a reader that has seen enough, such as head, ends them quietly."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            result = super().invoke(context)
+            if sys.stdout:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            return 0
+        return result
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="ostinato")
 def cli() -> None:
-    r"""Sequence models that carry a state: train them from a file, run them anywhere.
+    """Sequence models that carry a state: train them from a file, run them anywhere.
 
     \b
     Begin with:  ostinato demo
@@ -37,7 +51,16 @@ for command in (demo, fit, generate, evaluate, info, cells):
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 or 143 interrupted."""
     signal.signal(signal.SIGTERM, _terminate)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal may lack characters that a model writes.
+        sys.stdout.reconfigure(errors="backslashreplace")
     code = run(sys.argv[1:])
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError:
+        # What could not be written has been told; Python would try, and tell, once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
 
@@ -45,7 +68,6 @@ def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; every error becomes a line and a hint on standard error."""
     try:
         code: Any = cli.main(arguments, prog_name="ostinato", standalone_mode=False)
-        sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "ostinato"
@@ -58,12 +80,10 @@ def run(arguments: list[str]) -> int:
         return _fail(error.message, error.hint, error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted.", None, 128 + signal.SIGINT)
-    except BrokenPipeError:
-        # The reader, such as head, has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
         return _fail(*_explain(error), 1)
+    except UnicodeEncodeError as error:
+        return _fail(f"the result cannot be written: {error}.", None, 1)
     except MemoryError:
         return _fail("there is not enough memory.", "use a smaller --hidden, --batch-size or --sequence-length.", 1)
 

@@ -15,7 +15,7 @@ from .output import print_json
 @click.argument("names", nargs=-1, metavar="[NAME…]")
 @flags.json_flag
 def cells(names: tuple[str, ...], as_json: bool) -> None:
-    r"""List the cells with their equations; with NAME, or FILE.py:NAME, print a cell's program too.
+    """List the cells with their equations; with NAME, or FILE.py:NAME, print a cell's program too.
 
     \b
     Example:

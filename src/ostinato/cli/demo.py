@@ -26,7 +26,7 @@ SECONDS = 45.0
 @flags.quiet_flag
 @flags.json_flag
 def demo(output: Path, quiet: bool, as_json: bool) -> None:
-    r"""Train a small model on Python's own documentation, in under a minute, and let it write.
+    """Train a small model on Python's own documentation, in under a minute, and let it write.
 
     \b
     Example:

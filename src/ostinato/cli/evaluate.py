@@ -20,7 +20,7 @@ from .sources import read_sources
 def evaluate(
     model: str, files: tuple[str, ...], train: tuple[str, ...], encoding: str, unknown: str, quiet: bool, as_json: bool
 ) -> None:
-    r"""Tell how well a model predicts a file, beside baselines on the same text.
+    """Tell how well a model predicts a file, beside baselines on the same text.
 
     Where FILE is what the model was trained on, only the part that was held out counts.
 

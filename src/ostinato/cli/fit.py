@@ -44,7 +44,7 @@ def language(
     as_json: bool,
     **options: Any,
 ) -> None:
-    r"""Train a language model on text.
+    """Train a language model on text.
 
     FILE… are text files (.gz and .xz too), folders of them, or - for standard input. The last tenth of the
     text is held out, and the weights that predict it best are kept.

@@ -40,7 +40,7 @@ def generate(
     unknown: str,
     as_json: bool,
 ) -> None:
-    r"""Write text with a model, as it is made.
+    """Write text with a model, as it is made.
 
     \b
     Example:

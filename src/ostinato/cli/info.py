@@ -15,7 +15,7 @@ from .output import print_json
 @click.argument("model")
 @flags.json_flag
 def info(model: str, as_json: bool) -> None:
-    r"""Tell what a model file holds: task, cell, sizes, vocabulary, data, figures, versions.
+    """Tell what a model file holds: task, cell, sizes, vocabulary, data, figures, versions.
 
     \b
     Example:

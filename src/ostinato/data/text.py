@@ -146,6 +146,8 @@ def _load(name: str, is_binary: Callable[[bytes], bool], decode: Callable[[str, 
 
 def _open(name: str) -> AbstractContextManager[Any]:
     if name == "-":
+        if sys.stdin is None:
+            raise DataError("standard input is closed.", "give it a text: cat FILE | ostinato …")
         return nullcontext(sys.stdin.buffer)
     suffix = Path(name).suffix.lower()
     if suffix == ".gz":

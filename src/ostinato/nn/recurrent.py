@@ -211,7 +211,7 @@ class Weights(nn.Module):
 
     def __init__(self, owner: Recurrent, input_size: int, device: Any, dtype: Any) -> None:
         super().__init__()
-        random = np.random.default_rng(int(torch.randint(2**62, ())))
+        random = np.random.default_rng(int(torch.randint(2**62, (), device="cpu")))
         drawn = draw_weights(owner.program, dict(owner.cell.init), random, input_size, owner.widths, owner.bias)
         self.names = tuple(drawn)
         kind: Any = {"device": device, "dtype": dtype or torch.get_default_dtype()}

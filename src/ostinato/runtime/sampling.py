@@ -40,7 +40,8 @@ class Sampling:
         if self.temperature == 0:
             return int(scores.argmax())
         order = np.argsort(-scores, kind="stable")[: self.top_k]
-        weights = np.exp((scores[order] - scores[order[0]]) / self.temperature)
+        with np.errstate(over="ignore"):
+            weights = np.exp((scores[order] - scores[order[0]]) / self.temperature)
         share = np.cumsum(weights / weights.sum())
         if self.top_p is not None:
             share = share[: int(np.searchsorted(share, self.top_p)) + 1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -19,19 +20,19 @@ from ..data.text import Text, read_bytes, read_text
 from ..data.vocabulary import Unknown, Vocabulary
 from ..errors import DataError, FileFormatError, OptionError, OstinatoError
 from ..evaluate.baselines import baselines
-from ..evaluate.metrics import figures
+from ..evaluate.metrics import FIGURES, figures
 from ..runtime import SymbolRuntime
 from ..runtime.sampling import Sampling
 from ..versions import versions
 from .language_options import LanguageOptions, check, sized
-from .options import make
+from .options import Natural, make
 
 if TYPE_CHECKING:
     from ..training.language import Plan
 
 TASK = "language"
 Figures = dict[str, float]
-"""``nats_per_character``, ``bits_per_character`` and ``perplexity``."""
+"""A number for each of `FIGURES`."""
 Source = str | bytes | Text[Any] | Path | Sequence[Path]
 """A text itself, or the file or files that hold it."""
 
@@ -44,8 +45,8 @@ class DataRecord(msgspec.Struct, frozen=True):
     """
 
     digest: str
-    length: int
-    train_length: int
+    length: Natural
+    train_length: Natural
     valid_digest: str | None = None
 
 
@@ -106,6 +107,7 @@ class LanguageModel:
     def __init__(self, cell: Cell | str = "lstm", **options: Any) -> None:
         self.cell = cells.find(cell)
         self.options = make(LanguageOptions, options | {"cell": self.cell.name})
+        self._stated = frozenset(options)
 
     # ---- training
 
@@ -147,7 +149,7 @@ class LanguageModel:
 
         digest = text.digest + (valid.digest if valid else "")
         kept = training.open_checkpoint(checkpoint) if resume else None
-        options = _resumed(kept.plan, self.options, self.cell, digest) if kept else self.options
+        options = self._resumed(kept.plan, digest) if kept else self.options
         train_part, held_out_part = _split(text, valid, options.valid_fraction)
         vocabulary = Vocabulary.of_bytes() if options.tokens == "bytes" else Vocabulary.of_characters(train_part)
         train, held_out = vocabulary.encode(train_part), vocabulary.encode(held_out_part, unknown="skip")
@@ -174,14 +176,36 @@ class LanguageModel:
         self.__dict__.pop("_runtime", None)
         return self
 
+    def _resumed(self, plan: Plan, digest: str) -> LanguageOptions:
+        """Return the plan's options, with the threads and the device given now.
+
+        Raises OptionError where cell, text or options given now contradict the plan's.
+        """
+        if plan.cell != self.cell.to_data():
+            raise OptionError("the checkpoint was made with another cell.", "give the same --cell.")
+        if plan.data != digest:
+            raise OptionError("the checkpoint was made from another text.", "give the same files.")
+        # What a symbol is decided how the text was read, so that it counts even when it was left out.
+        for name in sorted((self._stated | {"tokens"}) - {"threads", "device"}):
+            now, then = getattr(self.options, name), getattr(plan.options, name)
+            if now != then:
+                raise OptionError(
+                    f"{name} is {now!r}, but the checkpoint was made with {then!r}.",
+                    "give the same flags as when the run began.",
+                )
+        return msgspec.structs.replace(plan.options, threads=self.options.threads, device=self.options.device)
+
     def _text(self, source: Source) -> Text[Any]:
         """Return a text from itself or from files, as characters or bytes."""
         as_bytes = self.options.tokens == "bytes"
-        if isinstance(source, str):
-            return Text(source.encode() if as_bytes else source)
-        if isinstance(source, (Text, bytes)):
-            return source if isinstance(source, Text) else Text(source)
-        return read_bytes(source) if as_bytes else read_text(source)
+        if not isinstance(source, (Text, str, bytes)):
+            return read_bytes(source) if as_bytes else read_text(source)
+        text: Text[Any] = source if isinstance(source, Text) else Text(source)
+        if isinstance(text.content, str) and as_bytes:
+            return replace(text, content=text.content.encode("utf-8", "surrogatepass"))
+        if isinstance(text.content, bytes) and not as_bytes:
+            raise DataError("a model of characters was given bytes.", 'decode them, or use tokens="bytes".')
+        return text
 
     # ---- use
 
@@ -212,16 +236,17 @@ class LanguageModel:
 
         The state is carried: each symbol costs the same however long the text, and memory is constant.
 
-        prompt: what to go on from; empty: from a line's beginning. length: symbols to write. temperature,
-        top_k, top_p: as `Sampling` says. seed: makes it reproducible. stop: ends the text where this
-        string appears, which is left out. unknown: what to do with characters of the prompt that the
-        model does not know: ``"error"`` or ``"skip"``.
+        prompt: what to go on from; empty: from a line's beginning (where no newline is known, from the first
+        symbol). length: symbols to write. temperature, top_k, top_p: as `Sampling` says. seed: makes it
+        reproducible. stop: ends the text where this string appears, which is left out. unknown: what to do
+        with characters of the prompt that the model does not know: ``"error"`` or ``"skip"``.
 
         Raises DataError for unknown characters, OptionError for figures out of range.
         """
         sampling = Sampling(temperature, top_k, top_p)
-        if length < 0:
-            raise OptionError(f"length must be at least 0, not {length}.")
+        for name, value in (("length", length), ("seed", seed)):
+            if value is not None and value < 0:
+                raise OptionError(f"{name} must be at least 0, not {value}.")
         runtime = self.runtime
         pieces = self._symbols(
             runtime, self._prompt_ids(prompt, unknown), length, sampling, np.random.default_rng(seed)
@@ -286,8 +311,11 @@ class LanguageModel:
         return text.content, train.content if train is not None else None
 
     def _prompt_ids(self, prompt: str, unknown: Unknown) -> Ids:
+        """Return the prompt's ids [T], at least one: a network scores what follows a symbol."""
         ids = self.vocabulary_.encode(prompt, unknown=unknown)
-        return ids if len(ids) else self.vocabulary_.encode("\n", unknown="skip")
+        if not len(ids):
+            ids = self.vocabulary_.encode("\n", unknown="skip")
+        return ids if len(ids) else np.zeros(1, np.int32)
 
     def _symbols(
         self, runtime: SymbolRuntime, prompt: Ids, length: int, sampling: Sampling, random: np.random.Generator
@@ -331,14 +359,18 @@ class LanguageModel:
         try:
             cell = Cell.from_data(document.cell)
             vocabulary = Vocabulary.from_data(document.vocabulary)
+            if document.options.hidden_size is None or document.options.num_layers > len(tensors):
+                raise FileFormatError("its sizes are missing or impossible.")
+            if any(each.keys() != set(FIGURES) for each in (document.metrics, *document.baselines.values())):
+                raise FileFormatError("its figures are not those of a model of text.")
+            architecture = _architecture(cell, vocabulary, document.options)
+            shapes = architecture.weight_shapes()
         except OstinatoError as error:
             raise FileFormatError(f"{path} is damaged: {error.message}") from None
-        if document.options.hidden_size is None or document.options.num_layers > len(tensors):
-            raise FileFormatError(f"{path} is damaged: its sizes are missing or impossible.")
+        model_file.check_shapes(path, tensors, shapes)
         model = cls(cell)
         model.options = model.options_ = document.options
-        model.architecture_ = _architecture(cell, vocabulary, document.options)
-        model_file.check_shapes(path, tensors, model.architecture_.weight_shapes())
+        model.architecture_ = architecture
         model.vocabulary_ = vocabulary
         model.weights_ = tensors
         model.history_ = document.history
@@ -375,27 +407,6 @@ def _check_held_out(held_out: Ids) -> None:
             f"the held-out text has {len(held_out)} symbols, and at least 2 are needed.",
             "give a longer text, a larger --valid-fraction, or a held-out text of its own with --valid.",
         )
-
-
-def _resumed(plan: Plan, given: LanguageOptions, cell: Cell, digest: str) -> LanguageOptions:
-    """Return the plan's options, with the threads and the device given now.
-
-    Raises OptionError where cell, text or options given now contradict the plan's.
-    """
-    if plan.cell != cell.to_data():
-        raise OptionError("the checkpoint was made with another cell.", "give the same --cell.")
-    if plan.data != digest:
-        raise OptionError("the checkpoint was made from another text.", "give the same files.")
-    default, kept = LanguageOptions(), plan.options
-    free = ("threads", "device", "cell")
-    for name in (name for name in given.__struct_fields__ if name not in free):
-        now, then = getattr(given, name), getattr(kept, name)
-        if now != then and (now != getattr(default, name) or name == "tokens"):
-            raise OptionError(
-                f"{name} is {now!r}, but the checkpoint was made with {then!r}.",
-                "give the same flags as when the run began.",
-            )
-    return msgspec.structs.replace(kept, threads=given.threads, device=given.device)
 
 
 def _until(stop: str, pieces: Iterator[str]) -> Iterator[str]:

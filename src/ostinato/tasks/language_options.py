@@ -36,7 +36,7 @@ class LanguageOptions(Options, frozen=True, kw_only=True):
         Count | None, says("the steps that gradients go back, by default 128 or what a short text fills")
     ] = None
     learning_rate: Annotated[Positive, says("the highest learning rate of AdamW")] = 0.003
-    warmup_steps: Annotated[Natural, says("the number of steps in which the learning rate rises")] = 100
+    warmup_steps: Annotated[Natural, says("the number of steps in which the learning rate rises, at most a tenth of all")] = 100
     weight_decay: Annotated[NotNegative, says("AdamW's decay of matrices")] = 0.01
     clip_norm: Annotated[Positive, says("the norm to which gradients are clipped")] = 1.0
     evaluations: Annotated[Count, says("the number of evaluations; the best one's weights are kept")] = 10

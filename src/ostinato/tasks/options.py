@@ -17,11 +17,11 @@ from ..errors import OptionError, closest
 
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Natural = Annotated[int, Meta(ge=0, le=2**53)]
-Positive = Annotated[float, Meta(gt=0.0)]
-NotNegative = Annotated[float, Meta(ge=0.0)]
+Positive = Annotated[float, Meta(gt=0.0, le=1e9)]
+NotNegative = Annotated[float, Meta(ge=0.0, le=1e9)]
 Share = Annotated[float, Meta(ge=0.0, lt=1.0)]
 Part = Annotated[float, Meta(gt=0.0, lt=1.0)]
-Duration = Annotated[float, Meta(gt=0.0, extra={"is_duration": True})]
+Duration = Annotated[float, Meta(gt=0.0, le=1e9, extra={"is_duration": True})]
 """Seconds; where text is given, such as ``10m`` or ``1h30m``."""
 
 _NUMBER = r"(\d+(?:\.\d*)?)"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -17,12 +17,13 @@ from ..errors import FileFormatError
 from .loop import Run
 
 KIND = "checkpoint"
+Value = TypeVar("Value")
 
 
 class RunRecord(msgspec.Struct, frozen=True):
     """The plain part of a run; its tensors stand beside it in the file."""
 
-    step: int
+    step: Annotated[int, msgspec.Meta(ge=0)]
     loss_sum: float
     best_loss: float | None
     history: list[dict[str, float]]
@@ -56,6 +57,21 @@ def read(path: str | os.PathLike[str], task: str) -> tuple[Checkpoint, model_fil
     return checkpoint, tensors
 
 
+def check(
+    path: str | os.PathLike[str],
+    checkpoint: Checkpoint,
+    tensors: model_file.Tensors,
+    shapes: Mapping[str, tuple[int, ...]],
+) -> None:
+    """Check that the network's weights, and the best ones where there are any, have the given shapes.
+
+    Done before a network is built, since its sizes come from the file too. Raises FileFormatError.
+    """
+    model_file.check_shapes(path, _under("network.", tensors), shapes)
+    if checkpoint.run.best_loss is not None:
+        model_file.check_shapes(path, _under("best.", tensors), shapes)
+
+
 def restore(path: str | os.PathLike[str], run: Run, checkpoint: Checkpoint, tensors: model_file.Tensors) -> None:
     """Put a run, and torch's random generators, where the checkpoint left them.
 
@@ -72,8 +88,8 @@ def restore(path: str | os.PathLike[str], run: Run, checkpoint: Checkpoint, tens
             [values[f"state.{i}.{j}"] for j in range(size)] for i, size in enumerate(record.state_sizes)
         ] or None
         _set_random_state(values)
-    except (KeyError, RuntimeError) as error:
-        raise FileFormatError(f"{path} does not hold this network's tensors: {error}.") from None
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise FileFormatError(f"{path} does not hold what this run needs: {error}.") from None
     run.step, run.loss_sum, run.history = record.step, record.loss_sum, list(record.history)
     run.best_loss = float("inf") if record.best_loss is None else record.best_loss
 
@@ -98,6 +114,8 @@ def _restore_optimiser(run: Run, values: dict[str, Tensor]) -> None:
     for index, parameter in enumerate(_parameters(run)):
         kept = _under(f"optimiser.{index}.", values)
         if kept:
+            if any(kept[moment].shape != parameter.shape for moment in ("exp_avg", "exp_avg_sq")):
+                raise KeyError(f"moments of the shape {list(parameter.shape)}")
             # The count of steps stays on the CPU, as torch keeps it.
             kept["step"] = kept["step"].cpu()
             run.optimiser.state[parameter] = kept
@@ -113,7 +131,7 @@ def _parameters(run: Run) -> list[Tensor]:
     return [parameter for group in run.optimiser.param_groups for parameter in group["params"]]
 
 
-def _under(prefix: str, values: dict[str, Tensor]) -> dict[str, Tensor]:
+def _under(prefix: str, values: Mapping[str, Value]) -> dict[str, Value]:
     return {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
 
 

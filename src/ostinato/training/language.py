@@ -19,6 +19,7 @@ from ..data.streams import Ids, Streams
 from ..errors import FileFormatError, OptionError
 from ..nn.symbols import SymbolNetwork
 from ..tasks.language_options import MAX_EPOCHS, LanguageOptions
+from ..tasks.options import Count
 from . import checkpoint
 from .loop import Run, Settings, seconds_per_step, start, train, weights_of
 from .report import Report
@@ -34,7 +35,7 @@ class Plan(msgspec.Struct, frozen=True):
     """What a run was set out to do: kept in its checkpoint, and not changed by going on from there."""
 
     options: LanguageOptions
-    steps: int
+    steps: Count
     data: str
     cell: dict[str, Any]
 
@@ -96,6 +97,8 @@ def fit(
     if options.threads:
         torch.set_num_threads(options.threads)
     device = _device(options.device)
+    if kept:
+        checkpoint.check(kept.path, kept.checkpoint, kept.tensors, architecture.weight_shapes())
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(options.seed)
         network = SymbolNetwork(architecture, dropout=options.dropout or 0.0).to(device)
@@ -129,7 +132,7 @@ def _device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         fact = str(error).splitlines()[0]
         raise OptionError(f"device {name!r} cannot be used: {fact}.", "use --device cpu, or auto.") from None
@@ -141,7 +144,7 @@ def _settings(options: LanguageOptions, steps: int) -> Settings:
         steps=steps,
         evaluations=min(options.evaluations, steps),
         learning_rate=options.learning_rate,
-        warmup_steps=options.warmup_steps,
+        warmup_steps=min(options.warmup_steps, steps // 10),
         weight_decay=options.weight_decay,
         clip_norm=options.clip_norm,
     )
