@@ -41,6 +41,6 @@ def _run(path: str) -> object:
         spec.loader.exec_module(module)
     except OstinatoError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise CellError(f"{path} cannot be run: {type(error).__name__}: {error}.") from error
     return module

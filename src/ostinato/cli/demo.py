@@ -9,6 +9,7 @@ import click
 
 from ..errors import DataError
 from . import flags
+from .fit import check_folder
 from .output import print_figures, print_json, say
 
 SECONDS = 45.0
@@ -36,6 +37,7 @@ def demo(output: Path, quiet: bool, as_json: bool) -> None:
     from ..tasks.language import LanguageModel
 
     text = Text(documentation())
+    check_folder(output)
     if output.exists() and not _learned_from(text.digest, output):
         raise DataError(
             f"{output} exists and was not made by the demo, so it is not overwritten.", "choose another --output."

@@ -98,16 +98,22 @@ def check_target(target: Path, checkpoint: Path, resume: bool) -> None:
     """
     from ..model_file import kind_of
 
-    if not target.parent.is_dir():
-        raise DataError(f"there is no folder {target.parent} for the output.", f"make it: mkdir -p {target.parent}")
-    if target.is_dir():
-        raise DataError(f"the output {target} is a folder.", "name a file: -o model.safetensors")
-    if target.exists() and kind_of(target) is None:
+    check_folder(target)
+    if target.exists() and kind_of(target) in (None, "checkpoint"):
         raise DataError(f"{target} exists and is no model file, so it is not overwritten.", "choose another --output.")
     if checkpoint.exists() and not resume:
         raise OptionError(
             f"{checkpoint} holds an unfinished run.", "go on with --resume, or delete that file to begin anew."
         )
+
+
+def check_folder(target: Path) -> None:
+    """Refuse an output that is a folder, or in none. Raises DataError."""
+    if not target.parent.is_dir():
+        folder = shlex.quote(str(target.parent))
+        raise DataError(f"there is no folder {target.parent} for the output.", f"make it: mkdir -p {folder}")
+    if target.is_dir():
+        raise DataError(f"the output {target} is a folder.", "name a file: -o model.safetensors")
 
 
 def _tell_left_out(text: Any, quiet: bool) -> None:

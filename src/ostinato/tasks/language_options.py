@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from ..errors import OptionError
-from .options import Count, Duration, Natural, NotNegative, Options, Part, Positive, Share, says
+from .options import Count, Duration, Natural, NotNegative, Options, Part, Positive, Share, Threads, says
 
 DEFAULT_SECONDS = 300.0
 MAX_EPOCHS = 50
@@ -36,14 +36,16 @@ class LanguageOptions(Options, frozen=True, kw_only=True):
         Count | None, says("the steps that gradients go back, by default 128 or what a short text fills")
     ] = None
     learning_rate: Annotated[Positive, says("the highest learning rate of AdamW")] = 0.003
-    warmup_steps: Annotated[Natural, says("the number of steps in which the learning rate rises, at most a tenth of all")] = 100
+    warmup_steps: Annotated[
+        Natural, says("the number of steps in which the learning rate rises, at most a tenth of all")
+    ] = 100
     weight_decay: Annotated[NotNegative, says("AdamW's decay of matrices")] = 0.01
     clip_norm: Annotated[Positive, says("the norm to which gradients are clipped")] = 1.0
     evaluations: Annotated[Count, says("the number of evaluations; the best one's weights are kept")] = 10
     valid_fraction: Annotated[Part, says("the share of the text, at its end, that is held out")] = 0.1
     seed: Annotated[Natural, says("the seed of all that is random")] = 0
     device: Annotated[str, says("where to train: cpu, cuda, cuda:1, …; auto takes a GPU if there is one")] = "auto"
-    threads: Annotated[Count | None, says("the number of CPU threads, by default all cores")] = None
+    threads: Annotated[Threads | None, says("the number of CPU threads, by default all cores")] = None
 
 
 def check(options: LanguageOptions) -> None:

@@ -16,6 +16,7 @@ from msgspec import Meta
 from ..errors import OptionError, closest
 
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Threads = Annotated[int, Meta(ge=1, le=1024)]
 Natural = Annotated[int, Meta(ge=0, le=2**53)]
 Positive = Annotated[float, Meta(gt=0.0, le=1e9)]
 NotNegative = Annotated[float, Meta(ge=0.0, le=1e9)]

@@ -6,6 +6,8 @@ import copy
 import math
 import os
 import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,12 +96,10 @@ def fit(
 
     Raises OptionError, DataError, TrainingError, Interrupted, FileFormatError (tensors that do not fit).
     """
-    if options.threads:
-        torch.set_num_threads(options.threads)
     device = _device(options.device)
     if kept:
         checkpoint.check(kept.path, kept.checkpoint, kept.tensors, architecture.weight_shapes())
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with _threads(options.threads), _own_randomness(device):
         torch.manual_seed(options.seed)
         network = SymbolNetwork(architecture, dropout=options.dropout or 0.0).to(device)
         streams = Streams(corpus.train, _size(options.batch_size), _size(options.sequence_length), options.seed)
@@ -125,6 +125,22 @@ def fit(
             keep(run)
         train(run, settings, streams.batch, evaluate, keep, report, streams.batch_size * streams.sequence_length)
     return Outcome(weights_of(run.best_weights), run.best_loss, run.history)
+
+
+@contextmanager
+def _threads(number: int | None) -> Iterator[None]:
+    """Let torch use so many threads, and afterwards what it used before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _own_randomness(device: torch.device) -> AbstractContextManager[None]:
+    """Give torch's generators back as they were."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
 def _device(name: str) -> torch.device:
@@ -160,14 +176,14 @@ def _planned_steps(
         return max(1, round(options.epochs * streams.steps_per_epoch))
     assert options.time is not None
     report.say("measuring the speed of this machine …")
-    random_state = torch.get_rng_state()
     settings = _settings(options, MAX_EPOCHS * streams.steps_per_epoch)
     spoilt = start(copy.deepcopy(network), settings)
-    step_seconds = seconds_per_step(spoilt, settings, streams.batch, min(20.0, max(1.0, MEASURED_SHARE * options.time)))
+    seconds = min(20.0, max(1.0, MEASURED_SHARE * options.time))
+    with _own_randomness(network.head.weight.device):
+        step_seconds = seconds_per_step(spoilt, settings, streams.batch, seconds)
     begin = time.monotonic()
     network.nats(held_out)
     evaluation_seconds = time.monotonic() - begin
-    torch.set_rng_state(random_state)
     spent = time.monotonic() - started
     left = options.time * (1 - SPARED_SHARE) - spent - options.evaluations * evaluation_seconds
     return max(1, min(int(left / step_seconds), MAX_EPOCHS * streams.steps_per_epoch))

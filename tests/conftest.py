@@ -1,0 +1,20 @@
+"""What several tests share: a small model, trained once a session."""
+
+import pytest
+
+from ostinato.tasks.language import LanguageModel
+from tests.small import SIZES, TEXT
+
+
+@pytest.fixture(scope="session")
+def small_model():
+    """A GRU of two layers over characters, that has learned a little; not to be changed."""
+    return LanguageModel(cell="gru", **SIZES).fit(TEXT, quiet=True)
+
+
+@pytest.fixture(scope="session")
+def small_file(small_model, tmp_path_factory):
+    """The same, saved."""
+    path = tmp_path_factory.mktemp("small") / "small.safetensors"
+    small_model.save(path)
+    return path
