@@ -1,6 +1,6 @@
 """A character language model from its parts: raw text to samples, top to bottom, with no task class.
 
-    python examples/char_lm.py book.txt            (or .txt.gz; about five minutes on two cores)
+python examples/char_lm.py book.txt            (or .txt.gz; about five minutes on two cores)
 """
 
 import argparse

@@ -20,7 +20,7 @@ QUICKLY = {'time="10m"': "steps=3, hidden_size=16", "--time 10m": "--steps 3 --h
 
 def blocks(document, language):
     """The fenced blocks of a language; those that stand in a list are indented."""
-    found = re.findall(rf"^ *```(\w*)\n(.*?)^ *```$", document.read_text(), flags=re.DOTALL | re.MULTILINE)
+    found = re.findall(r"^ *```(\w*)\n(.*?)^ *```$", document.read_text(), flags=re.DOTALL | re.MULTILINE)
     return [textwrap.dedent(text) for name, text in found if name == language]
 
 
