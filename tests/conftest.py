@@ -1,9 +1,14 @@
 """What several tests share: a small model, trained once a session."""
 
 import pytest
+from hypothesis import settings
 
 from ostinato.tasks.language import LanguageModel
 from tests.small import SIZES, TEXT
+
+# Nothing here is about the clock: a busy machine fails no test.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Wrote ``language.safetensors``, a model file of format 1 with a cell of its own, and what it must give for ever.
 
-Run once, with the code of October 2026 and torch 2.13.0: ``python -m tests.golden.write_language``. The test
+Run once, with the code of November 2026 and torch 2.13.0: ``python -m tests.golden.write_language``. The test
 reads the file, so that a change of the format which breaks old models shows.
 """
 
@@ -25,7 +25,7 @@ def main() -> None:
         hidden_size=8,
         num_layers=2,
         embedding_size=4,
-        steps=150,
+        steps=600,
         learning_rate=0.03,
         batch_size=4,
         sequence_length=16,

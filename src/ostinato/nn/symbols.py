@@ -15,18 +15,16 @@ from .recurrent import Recurrent, State, detach
 
 CHUNK = 256
 """Steps of a text that are scored at a time; bounds memory."""
-EMBEDDING_DEVIATION = 0.5
-"""Standard deviation of the embedding's start: of the size that a layer's inputs usually have."""
 
 
 class SymbolNetwork(nn.Module):
-    """p(next symbol) = softmax(head(dropout(recurrent(dropout(embedding(symbol))))) ).
+    """p(next symbol) = softmax(head(dropout(recurrent(embedding(symbol))))).
 
-    Parameters are named as `SymbolArchitecture.weight_shapes` says. dropout acts on the output of every
-    recurrent layer, embedding_dropout on what the first one reads; both in training only.
+    Parameters are named as `SymbolArchitecture.weight_shapes` says. The embedding starts normal with deviation
+    1, torch's default. dropout acts on the output of every recurrent layer, in training only.
     """
 
-    def __init__(self, architecture: SymbolArchitecture, dropout: float = 0.0, embedding_dropout: float = 0.0) -> None:
+    def __init__(self, architecture: SymbolArchitecture, dropout: float = 0.0) -> None:
         super().__init__()
         sizes = architecture
         self.embedding = nn.Embedding(sizes.vocabulary_size, sizes.embedding_size)
@@ -40,13 +38,11 @@ class SymbolNetwork(nn.Module):
         )
         self.head = nn.Linear(sizes.output_size, sizes.vocabulary_size)
         self.dropout = nn.Dropout(dropout)
-        self.embedding_dropout = nn.Dropout(embedding_dropout)
-        nn.init.normal_(self.embedding.weight, std=EMBEDDING_DEVIATION)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, ids: Tensor, state: Sequence[Any] | None = None) -> tuple[Tensor, State]:
         """Read symbols [T, B]; return scores (logits) [T, B, V] of each next symbol, and the state."""
-        y, after = self.recurrent(self.embedding_dropout(self.embedding(ids)), state)
+        y, after = self.recurrent(self.embedding(ids), state)
         return self.head(self.dropout(y)), after
 
     def loss(self, batch: StreamBatch, state: Sequence[Any] | None) -> tuple[Tensor, State]:

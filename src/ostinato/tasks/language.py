@@ -284,13 +284,17 @@ class LanguageModel:
 
         Where `text` is the one that the model learned from, only its held-out part counts, and the baselines
         learn from its training part. Else the whole text counts, and the baselines that need training data
-        learn from `train`. Every symbol but the first is scored, given all before it.
+        learn from `train`. Every symbol but the first is scored, given all before it. unknown: what to do with
+        characters that the model does not know: ``"error"`` or ``"skip"``; those of its own held-out text are
+        skipped, as they were by `fit`.
 
         Raises DataError when the text is too short or holds unknown characters.
         """
         runtime = self.runtime
-        held_out_part, train_part = self._parts(self._text(text), None if train is None else self._text(train))
-        held_out = self.vocabulary_.encode(held_out_part, unknown=unknown)
+        given = self._text(text)
+        held_out_part, train_part = self._parts(given, None if train is None else self._text(train))
+        is_own = given.digest == (self.data_.valid_digest or self.data_.digest)
+        held_out = self.vocabulary_.encode(held_out_part, unknown="skip" if is_own else unknown)
         if len(held_out) < 2:
             raise DataError(
                 f"a text of {len(held_out)} symbols has nothing to predict.", "give a text of at least two symbols."

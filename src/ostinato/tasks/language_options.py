@@ -38,7 +38,7 @@ class LanguageOptions(Options, frozen=True, kw_only=True):
     learning_rate: Annotated[Positive, says("the highest learning rate of AdamW")] = 0.003
     warmup_steps: Annotated[
         Natural, says("the number of steps in which the learning rate rises, at most a tenth of all")
-    ] = 100
+    ] = 20
     weight_decay: Annotated[NotNegative, says("AdamW's decay of matrices")] = 0.01
     clip_norm: Annotated[Positive, says("the norm to which gradients are clipped")] = 1.0
     evaluations: Annotated[Count, says("the number of evaluations; the best one's weights are kept")] = 10
@@ -67,7 +67,7 @@ def sized(options: LanguageOptions, length: int) -> LanguageOptions:
     hidden = max(32, min(1024, 32 * round(min(for_time, for_text) / 32)))
     sequence = min(128, max(8, length // 64))
     batch = min(32, max(1, length // (4 * sequence)))
-    chosen = {"hidden_size": hidden, "sequence_length": sequence, "batch_size": batch, "dropout": 0.3}
+    chosen = {"hidden_size": hidden, "sequence_length": sequence, "batch_size": batch, "dropout": 0.4}
     missing = {name: value for name, value in chosen.items() if getattr(options, name) is None}
     if (options.time, options.steps, options.epochs) == (None, None, None):
         missing["time"] = DEFAULT_SECONDS

@@ -77,7 +77,10 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Kept:
             f"there is no checkpoint {path} to go on from.", "run the same command without --resume to begin."
         )
     opened, tensors = checkpoint.read(path, TASK)
-    return Kept(path, model_file.decode(path, opened.plan, Plan), opened, tensors)
+    plan = model_file.decode(path, opened.plan, Plan)
+    if plan.options.num_layers > len(tensors):
+        raise FileFormatError(f"{path} is damaged: its sizes are impossible.")
+    return Kept(path, plan, opened, tensors)
 
 
 def fit(
