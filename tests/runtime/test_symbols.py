@@ -29,7 +29,7 @@ def both(cell, num_layers=2, seed=3):
     network = SymbolNetwork(architecture, dropout=0.5)
     with torch.no_grad():
         for weight in network.parameters():
-            weight.normal_(std=0.5)
+            weight.normal_(std=0.3)
     return network, SymbolRuntime(architecture, weights_of(network.state_dict()))
 
 

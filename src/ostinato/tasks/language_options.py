@@ -67,7 +67,7 @@ def sized(options: LanguageOptions, length: int) -> LanguageOptions:
     hidden = max(32, min(1024, 32 * round(min(for_time, for_text) / 32)))
     sequence = min(128, max(8, length // 64))
     batch = min(32, max(1, length // (4 * sequence)))
-    chosen = {"hidden_size": hidden, "sequence_length": sequence, "batch_size": batch, "dropout": 0.4}
+    chosen = {"hidden_size": hidden, "sequence_length": sequence, "batch_size": batch, "dropout": 0.35}
     missing = {name: value for name, value in chosen.items() if getattr(options, name) is None}
     if (options.time, options.steps, options.epochs) == (None, None, None):
         missing["time"] = DEFAULT_SECONDS
