@@ -70,6 +70,15 @@ def test_temperature_zero_takes_the_first_of_the_likeliest():
     assert Sampling(0, top_k=3, top_p=1.0).draw(np.array([1.0, 3.0, 3.0]), np.random.default_rng(0)) == 1
 
 
+def test_each_symbol_has_the_numbers_from_its_beginning_up_to_the_next():
+    halves = np.zeros(2)
+    drawn = [
+        Sampling().draw(halves, Chosen(value))
+        for value in (0.0, math.nextafter(0.5, 0.0), 0.5, math.nextafter(1.0, 0.0))
+    ]
+    assert drawn == [0, 0, 1, 1]
+
+
 @given(st.lists(st.floats(-50, 50), min_size=1, max_size=20), st.floats(0, 1, exclude_max=True), st.floats(0.01, 1))
 def test_what_is_drawn_is_always_among_what_remains(scores, value, top_p):
     scores = np.array(scores, np.float32)

@@ -214,6 +214,13 @@ def test_without_a_place_to_save_to_a_signal_does_what_it_always_does():
     assert trial.run.step == 3
 
 
+def test_a_network_that_was_in_use_is_put_back_to_training():
+    trial = Trial(settings_of(2))
+    trial.run.network.eval()
+    trial.train()
+    assert trial.run.network.training
+
+
 def test_a_finished_run_takes_no_further_step():
     trial = Trial(settings_of(3)).train()
     trial.asked.clear()
