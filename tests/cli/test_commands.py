@@ -130,7 +130,7 @@ def test_several_files_and_folders_are_one_text(capsys, folder, small_file):
         (folder / name).write_text("".join(part))
     (folder / "folder" / "picture").write_bytes(b"\0\1\2")
     said = succeed(capsys, *FIT, "b.txt", "folder", "--cell", "gru", *FLAGS)
-    assert "1 binary files were left out\n" in said.err
+    assert "left out: 1 binary file\n" in said.err
     assert weights("b.safetensors") == weights(small_file)
 
 

@@ -12,7 +12,7 @@ from ostinato.cli.fit import language
 from ostinato.errors import OptionError
 from ostinato.tasks.language import LanguageModel
 from ostinato.tasks.language_options import DEFAULT_SECONDS, LanguageOptions, check, sized
-from ostinato.tasks.options import make, options_of, parse_duration, spell_duration
+from ostinato.tasks.options import make, options_of, parse_duration
 
 OPTIONS = options_of(LanguageOptions)
 
@@ -160,11 +160,6 @@ def test_what_is_no_length_of_time_is_refused(text):
         f"{text!r} is no length of time.",
         "write a number with s, m or h, such as 90s, 10m or 1h30m.",
     )
-
-
-@given(st.integers(1, 10**6))
-def test_a_spelled_length_of_time_reads_as_itself(seconds):
-    assert parse_duration(spell_duration(seconds)) == seconds
 
 
 @given(st.text("0123456789hms. -", max_size=12))

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..errors import DataError, Interrupted, OptionError
+from ..errors import DataError, Interrupted
 from ..tasks.language_options import LanguageOptions
 from . import flags
 from .cell_argument import find_cell
@@ -60,7 +60,7 @@ def language(
     model = LanguageModel(cell, **given)
     target = output or default_output(files[0])
     checkpoint = checkpoint_of(target)
-    check_target(target, checkpoint, resume)
+    check_target(target)
     text = read_sources(files, model.options.tokens, encoding)
     held_out = read_sources(valid, model.options.tokens, encoding) if valid else None
     _tell_left_out(text, quiet)
@@ -91,20 +91,16 @@ def checkpoint_of(target: Path) -> Path:
     return target.with_name(f"{target.name}.checkpoint")
 
 
-def check_target(target: Path, checkpoint: Path, resume: bool) -> None:
+def check_target(target: Path) -> None:
     """Refuse, before any work, an output that cannot be written or would take something with it.
 
-    Raises OptionError or DataError.
+    Raises DataError.
     """
     from ..model_file import kind_of
 
     check_folder(target)
     if target.exists() and kind_of(target) in (None, "checkpoint"):
         raise DataError(f"{target} exists and is no model file, so it is not overwritten.", "choose another --output.")
-    if checkpoint.exists() and not resume:
-        raise OptionError(
-            f"{checkpoint} holds an unfinished run.", "go on with --resume, or delete that file to begin anew."
-        )
 
 
 def check_folder(target: Path) -> None:
@@ -118,4 +114,4 @@ def check_folder(target: Path) -> None:
 
 def _tell_left_out(text: Any, quiet: bool) -> None:
     if text.left_out and not quiet:
-        say(f"{text.left_out} binary files were left out")
+        say(f"left out: {text.left_out} binary file{'s' if text.left_out > 1 else ''}")

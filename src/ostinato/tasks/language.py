@@ -58,7 +58,7 @@ class Document(msgspec.Struct, frozen=True):
     vocabulary: Any
     options: LanguageOptions
     data: DataRecord
-    history: list[dict[str, float]]
+    history: list[dict[str, int | float]]
     metrics: Figures
     baselines: dict[str, Figures]
 
@@ -98,7 +98,7 @@ class LanguageModel:
     architecture_: SymbolArchitecture
     vocabulary_: Vocabulary
     weights_: dict[str, Any]
-    history_: list[dict[str, float]]
+    history_: list[dict[str, int | float]]
     metrics_: Figures
     baselines_: dict[str, Figures]
     data_: DataRecord
@@ -134,10 +134,7 @@ class LanguageModel:
 
         started = time.monotonic()
         check(self.options)
-        if resume and checkpoint is None:
-            raise OptionError(
-                "there is nothing to resume from.", "name the checkpoint: fit(…, checkpoint=path, resume=True)"
-            )
+        _check_checkpoint(checkpoint, resume)
         with Report(quiet, log) as report:
             held_out = None if valid is None else self._text(valid)
             return self._fit(self._text(text), held_out, checkpoint, resume, report, started)
@@ -395,6 +392,13 @@ class LanguageModel:
 def _architecture(cell: Cell, vocabulary: Vocabulary, options: LanguageOptions) -> SymbolArchitecture:
     assert options.hidden_size is not None
     return SymbolArchitecture(cell, vocabulary.size, options.embedding_size, options.hidden_size, options.num_layers)
+
+
+def _check_checkpoint(path: str | os.PathLike[str] | None, resume: bool) -> None:
+    if resume and path is None:
+        raise OptionError("there is nothing to resume from.", "name the file: fit(…, checkpoint=path, resume=True)")
+    if path is not None and not resume and Path(path).exists():
+        raise OptionError(f"{path} holds an unfinished run.", "go on with --resume, or delete that file to begin anew.")
 
 
 def _split(text: Text[Any], valid: Text[Any] | None, fraction: float) -> tuple[Any, Any]:

@@ -24,7 +24,9 @@ class LanguageOptions(Options, frozen=True, kw_only=True):
     ] = None
     num_layers: Annotated[Count, says("the number of recurrent layers", short="--layers")] = 1
     embedding_size: Annotated[Count, says("the width of a symbol's embedding")] = 64
-    dropout: Annotated[Share | None, says("the share of a layer's outputs dropped in training")] = None
+    dropout: Annotated[
+        Share | None, says("the share of a layer's outputs dropped in training, by default up to 0.35 with width")
+    ] = None
     tokens: Annotated[Literal["characters", "bytes"], says("what a symbol is; bytes take any file")] = "characters"
     time: Annotated[Duration | None, says("the time that all may take, such as 90s or 10m, by default 5m")] = None
     steps: Annotated[Count | None, says("the number of training steps, instead of a time")] = None
@@ -60,14 +62,19 @@ def sized(options: LanguageOptions, length: int) -> LanguageOptions:
 
     H grows with the stated time (512 for ten minutes on two cores) and shrinks for short texts (about
     as many weights as symbols); never by measured speed, so that a machine's mood changes no model.
+    Streams are few enough that a short text still gives 64 steps an epoch. Wider networks drop more.
     """
     seconds = options.time or DEFAULT_SECONDS
     for_time = 512 * (seconds / 600) ** 0.4
     for_text = math.sqrt(length) / 2
-    hidden = max(32, min(1024, 32 * round(min(for_time, for_text) / 32)))
-    sequence = min(128, max(8, length // 64))
-    batch = min(32, max(1, length // (4 * sequence)))
-    chosen = {"hidden_size": hidden, "sequence_length": sequence, "batch_size": batch, "dropout": 0.35}
+    hidden = options.hidden_size or max(32, min(1024, 32 * round(min(for_time, for_text) / 32)))
+    sequence = options.sequence_length or min(128, max(8, length // 64))
+    chosen = {
+        "hidden_size": hidden,
+        "sequence_length": sequence,
+        "batch_size": min(32, max(4, length // (64 * sequence)), max(1, (length - 1) // sequence)),
+        "dropout": round(0.35 * min(1.0, hidden / 512), 2),
+    }
     missing = {name: value for name, value in chosen.items() if getattr(options, name) is None}
     if (options.time, options.steps, options.epochs) == (None, None, None):
         missing["time"] = DEFAULT_SECONDS

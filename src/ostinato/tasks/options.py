@@ -107,13 +107,6 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
-def spell_duration(seconds: float) -> str:
-    """Write seconds as `parse_duration` reads them: ``45s``, ``10m``, ``1h30m``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return "".join(f"{n}{unit}" for n, unit in ((hours, "h"), (minutes, "m"), (rest, "s")) if n) or "0s"
-
-
 def _describe(field: msgspec.inspect.Field) -> Option:
     layers = list(_layers(field.type))
     extra: dict[str, Any] = {}

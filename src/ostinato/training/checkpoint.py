@@ -26,7 +26,7 @@ class RunRecord(msgspec.Struct, frozen=True):
     step: Annotated[int, msgspec.Meta(ge=0)]
     loss_sum: float
     best_loss: float | None
-    history: list[dict[str, float]]
+    history: list[dict[str, int | float]]
     state_sizes: list[int]
 
 

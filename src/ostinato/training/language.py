@@ -48,7 +48,7 @@ class Outcome:
 
     weights: dict[str, Any]
     loss: float
-    history: list[dict[str, float]]
+    history: list[dict[str, int | float]]
 
 
 @dataclass(frozen=True)
@@ -202,6 +202,10 @@ def _tell(plan: Plan, run: Run, streams: Streams, architecture: SymbolArchitectu
     # The hidden size may come from the stated time, so that steps alone would not give the same run.
     repeat = f"--steps {plan.steps} --hidden {architecture.hidden_size}"
     report.say(f"plan: {repeat} ({epochs:.1f} epochs of {len(streams.ids):,} symbols)")
+    if epochs < 1:
+        report.say(
+            "that is less than one reading of the text: a longer --time, or a quieter machine, gives a better model"
+        )
     if run.step:
         report.say(f"going on after step {run.step:,}")
     report.event(

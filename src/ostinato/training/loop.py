@@ -61,7 +61,7 @@ class Run:
     loss_sum: float = 0.0
     best_loss: float = math.inf
     best_weights: dict[str, Tensor] = field(default_factory=dict)
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, int | float]] = field(default_factory=list)
 
 
 def start(network: nn.Module, settings: Settings) -> Run:
@@ -126,7 +126,7 @@ def one_step(run: Run, settings: Settings, batch: Any) -> float:
     if not (math.isfinite(value) and math.isfinite(norm.item())):
         raise TrainingError(
             f"the loss or its gradient is no longer a finite number at step {run.step + 1:,} (loss {value}).",
-            "use a smaller --learning-rate or --clip-norm; what was saved last is still good.",
+            "delete the run's checkpoint, if it keeps one, and begin anew with a smaller --learning-rate.",
         )
     run.optimiser.step()
     run.state = state
