@@ -64,7 +64,7 @@ def test_a_keyword_like_no_other_is_refused_with_all_there_are():
         ("epochs", [0, -1, math.nan, math.inf, 1e12]),
         ("batch_size", [0, 2**31]),
         ("sequence_length", [0, 2**31]),
-        ("learning_rate", [0, -1e-3, math.nan, math.inf, None]),
+        ("learning_rate", [0, -1e-3, math.nan, math.inf]),
         ("warmup_steps", [-1, 2**60, 0.5]),
         ("weight_decay", [-1e-9, math.nan, math.inf]),
         ("clip_norm", [0, -1, math.nan, math.inf]),
@@ -187,7 +187,7 @@ def test_any_text_is_a_length_of_time_or_refused(text):
 def test_every_size_is_set_and_what_was_given_stays(length, given_options):
     options = sized(LanguageOptions(**given_options), length)
     assert {name: getattr(options, name) for name in given_options} == given_options
-    for name in ("hidden_size", "batch_size", "sequence_length", "dropout", "time"):
+    for name in ("hidden_size", "batch_size", "sequence_length", "dropout", "learning_rate", "time"):
         assert getattr(options, name) is not None
     assert msgspec.convert(msgspec.to_builtins(options), LanguageOptions) == options
     assert sized(options, length) == options

@@ -208,8 +208,13 @@ def test_without_a_place_to_save_to_a_signal_does_what_it_always_does():
         return torch.tensor(1.0)
 
     trial = Trial(settings_of(), batch=batch)
-    with pytest.raises(KeyboardInterrupt):
-        trial.train(save=False)
+    # A shell's background jobs are started with SIGINT ignored, so that the usual handler is set here.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            trial.train(save=False)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert trial.run.step == 3
 
 

@@ -32,12 +32,16 @@ class LanguageOptions(Options, frozen=True, kw_only=True):
     steps: Annotated[Count | None, says("the number of training steps, instead of a time")] = None
     epochs: Annotated[Positive | None, says("the number of passes over the text, instead of a time")] = None
     batch_size: Annotated[
-        Count | None, says("the number of parallel streams, by default 32 or what a short text fills")
+        Count | None,
+        says("the number of parallel streams, by default 32 (16 up to 256 units), or what a short text fills"),
     ] = None
     sequence_length: Annotated[
-        Count | None, says("the steps that gradients go back, by default 128 or what a short text fills")
+        Count | None,
+        says("the steps that gradients go back, by default 128 (64 up to 256 units), or what a short text fills"),
     ] = None
-    learning_rate: Annotated[Positive, says("the highest learning rate of AdamW")] = 0.003
+    learning_rate: Annotated[
+        Positive | None, says("the highest learning rate of AdamW, by default 0.003 for 512 units and more for fewer")
+    ] = None
     warmup_steps: Annotated[
         Natural, says("the number of steps in which the learning rate rises, at most a tenth of all")
     ] = 20
@@ -62,18 +66,23 @@ def sized(options: LanguageOptions, length: int) -> LanguageOptions:
 
     H grows with the stated time (512 for ten minutes on two cores) and shrinks for short texts (about
     as many weights as symbols); never by measured speed, so that a machine's mood changes no model.
-    Streams are few enough that a short text still gives 64 steps an epoch. Wider networks drop more.
+
+    All else follows from H and the length. A narrow network's steps are cheap, and it learns more from many small
+    ones; a wide one needs large ones to use the machine. The learning rate falls as 1/H, and dropout grows with
+    it. Streams are few enough that a short text still gives 64 steps an epoch.
     """
     seconds = options.time or DEFAULT_SECONDS
     for_time = 512 * (seconds / 600) ** 0.4
     for_text = math.sqrt(length) / 2
     hidden = options.hidden_size or max(32, min(1024, 32 * round(min(for_time, for_text) / 32)))
-    sequence = options.sequence_length or min(128, max(8, length // 64))
+    most_streams, most_steps = (32, 128) if hidden > 256 else (16, 64)
+    sequence = options.sequence_length or min(most_steps, max(8, length // 64))
     chosen = {
         "hidden_size": hidden,
         "sequence_length": sequence,
-        "batch_size": min(32, max(4, length // (64 * sequence)), max(1, (length - 1) // sequence)),
+        "batch_size": min(most_streams, max(4, length // (64 * sequence)), max(1, (length - 1) // sequence)),
         "dropout": round(0.35 * min(1.0, hidden / 512), 2),
+        "learning_rate": min(0.01, float(f"{0.003 * 512 / hidden:.2g}")),
     }
     missing = {name: value for name, value in chosen.items() if getattr(options, name) is None}
     if (options.time, options.steps, options.epochs) == (None, None, None):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import torch
@@ -27,6 +27,7 @@ from .loop import Run, Settings, seconds_per_step, start, train, weights_of
 from .report import Report
 
 TASK = "language"
+Number = TypeVar("Number", int, float)
 MEASURED_SHARE = 0.02
 """Share of the stated time that goes into measuring the speed, between 1 and 20 seconds."""
 SPARED_SHARE = 0.03
@@ -105,7 +106,7 @@ def fit(
     with _threads(options.threads), _own_randomness(device):
         torch.manual_seed(options.seed)
         network = SymbolNetwork(architecture, dropout=options.dropout or 0.0).to(device)
-        streams = Streams(corpus.train, _size(options.batch_size), _size(options.sequence_length), options.seed)
+        streams = Streams(corpus.train, _set(options.batch_size), _set(options.sequence_length), options.seed)
         held_out = corpus.held_out
         steps = kept.plan.steps if kept else _planned_steps(network, options, streams, held_out, report, started)
         plan = Plan(options, steps, corpus.digest, architecture.cell.to_data())
@@ -162,7 +163,7 @@ def _settings(options: LanguageOptions, steps: int) -> Settings:
     return Settings(
         steps=steps,
         evaluations=min(options.evaluations, steps),
-        learning_rate=options.learning_rate,
+        learning_rate=_set(options.learning_rate),
         warmup_steps=min(options.warmup_steps, steps // 10),
         weight_decay=options.weight_decay,
         clip_norm=options.clip_norm,
@@ -213,6 +214,7 @@ def _tell(plan: Plan, run: Run, streams: Streams, architecture: SymbolArchitectu
     )
 
 
-def _size(value: int | None) -> int:
+def _set(value: Number | None) -> Number:
+    """Return an option that `sized` has set."""
     assert value is not None
     return value
