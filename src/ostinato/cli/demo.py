@@ -62,6 +62,7 @@ def demo(output: Path, quiet: bool, as_json: bool) -> None:
         say("")
     click.echo("On the last tenth of the text, which it never saw:\n")
     print_figures("the model", model.metrics_, model.baselines_)
+    click.echo("(These texts repeat whole passages word for word, which is what xz and Markov models live on.)")
     click.echo(f"\nIt writes:\n\n{_indented('The ' + sample)}\n")
     name = shlex.quote(str(output))
     click.echo("Try next:\n")
