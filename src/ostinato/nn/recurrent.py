@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -229,12 +229,6 @@ class Weights(nn.Module):
 def detach(state: Sequence[Any]) -> State:
     """Return a state that holds the same values and no history, to cut back-propagation through time."""
     return tuple(type(part)(*(tensor.detach() for tensor in part)) for part in state)
-
-
-def tensors_of(state: Sequence[Sequence[Tensor]]) -> Iterator[Tensor]:
-    """Yield a state's tensors, layer by layer."""
-    for part in state:
-        yield from part
 
 
 def _positive(name: str, value: int) -> int:

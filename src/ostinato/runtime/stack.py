@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,17 +37,16 @@ class Stack:
 
     def sequence(self, x: Array, state: State) -> tuple[Array, State]:
         """Run over x [T, B, D]; return y [T, B, O] and the state after it."""
-        after = []
-        for layer, before in zip(self.layers, state, strict=True):
-            x, final = layer.sequence(x, before)
-            after.append(self.cell.State(*final))
-        return x, tuple(after)
+        return self._through([layer.sequence for layer in self.layers], x, state)
 
     def step(self, x: Array, state: State) -> tuple[Array, State]:
         """Run one step over x [B, D]; return y [B, O] and the state after it."""
+        return self._through([layer.step for layer in self.layers], x, state)
+
+    def _through(self, runs: Sequence[Callable[..., Any]], x: Array, state: State) -> tuple[Array, State]:
         after = []
-        for layer, before in zip(self.layers, state, strict=True):
-            x, final = layer.step(x, before)
+        for run, before in zip(runs, state, strict=True):
+            x, final = run(x, before)
             after.append(self.cell.State(*final))
         return x, tuple(after)
 
