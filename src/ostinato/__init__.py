@@ -9,8 +9,8 @@ in constant memory.
     model.save("book.safetensors")
     print(ostinato.load("book.safetensors").generate("Once upon"))
 
-Public: `LanguageModel`, `load`, and the modules `ostinato.cells`, `ostinato.engine`, `ostinato.errors` and, with
-torch, `ostinato.nn`. Importing this loads neither torch nor NumPy.
+Public: `LanguageModel`, `load`, with torch `accelerate`, and the modules `ostinato.cells`, `ostinato.engine`,
+`ostinato.errors` and, with torch, `ostinato.nn`. Importing this loads neither torch nor NumPy.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import cells, engine, errors, nn
+    from .nn.accelerate import accelerate
     from .tasks.language import LanguageModel
 
 __version__ = "0.1.0"
-__all__ = ["LanguageModel", "cells", "engine", "errors", "load", "nn"]
+__all__ = ["LanguageModel", "accelerate", "cells", "engine", "errors", "load", "nn"]
 
 
 def load(path: str | os.PathLike[str]) -> LanguageModel:
@@ -40,6 +41,8 @@ def load(path: str | os.PathLike[str]) -> LanguageModel:
 def __getattr__(name: str) -> Any:
     if name == "LanguageModel":
         return import_module(".tasks.language", __name__).LanguageModel
+    if name == "accelerate":
+        return import_module(".nn.accelerate", __name__).accelerate
     if name in __all__:
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module 'ostinato' has no attribute {name!r}")

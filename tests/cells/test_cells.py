@@ -3,13 +3,17 @@
 import copy
 import functools
 import json
+import math
 import pickle
+import re
 from dataclasses import FrozenInstanceError
 
+import numpy as np
 import pytest
 
 from ostinato import cells
 from ostinato.cells import CELLS, Cell
+from ostinato.cells.initialisers import draw_weights
 from ostinato.errors import CellError, OptionError, ProgramError
 
 from ..example_cells import EXAMPLES
@@ -21,25 +25,95 @@ def named(cell):
     return cell.name
 
 
-@pytest.mark.parametrize(
-    ("name", "gates", "states"),
-    [
-        ("elman", ("h",), ("h",)),
-        ("elman_relu", ("h",), ("h",)),
-        ("elman_sigmoid", ("h",), ("h",)),
-        ("gru", ("r", "z", "n"), ("h",)),
-        ("gru_v1", ("r", "z", "n"), ("h",)),
-        ("lstm", ("i", "f", "g", "o"), ("h", "c")),
-    ],
-)
-def test_gates_stand_in_the_order_of_torch(name, gates, states):
-    assert (CELLS[name].gates, CELLS[name].states) == (gates, states)
-    assert CELLS[name].program.input_gates == CELLS[name].program.recurrent_gates == gates
+SHIPPED = [
+    ("elman", "h", "h", "h"),
+    ("elman_relu", "h", "h", "h"),
+    ("elman_sigmoid", "h", "h", "h"),
+    ("indrnn", "h", "", "h"),
+    ("gru", "r z n", "r z n", "h"),
+    ("gru_v1", "r z n", "r z n", "h"),
+    ("mgu", "f n", "f n", "h"),
+    ("layer_norm_gru", "r z n", "r z n", "h"),
+    ("lstm", "i f g o", "i f g o", "h c"),
+    ("peephole_lstm", "i f g o", "i f g o", "h c"),
+    ("coupled_lstm", "f g o", "f g o", "h c"),
+    ("projected_lstm", "i f g o", "i f g o", "h c"),
+    ("layer_norm_lstm", "i f g o", "i f g o", "h c"),
+    ("slstm", "i f z o", "i f z o", "h c n m"),
+    ("min_gru", "z n", "", "h"),
+    ("min_lstm", "f i n", "", "h"),
+    ("lru", "re im", "", "re im"),
+    ("rg_lru", "r i", "", "h"),
+]
+
+
+@pytest.mark.parametrize(("name", "gates", "recurrent", "states"), SHIPPED)
+def test_gates_stand_in_the_order_in_which_the_cell_says_that_they_are_stacked(name, gates, recurrent, states):
+    cell = CELLS[name]
+    assert (cell.gates, cell.states) == (tuple(gates.split()), tuple(states.split()))
+    assert cell.program.input_gates == cell.gates
+    assert cell.program.recurrent_gates == tuple(recurrent.split())
+    assert len(cell.gates) == 1 or f"order {gates}" in " ".join(cell.doc.split())
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_cell_says_its_source_and_its_equations(name):
+    doc = CELLS[name].doc
+    assert re.search(r"\b(19|20)\d\d\b", doc), "the year of a paper"
+    assert re.search(r"^ *h = ", doc, re.MULTILINE), "the equation of the state"
+    assert all(len(line) <= 116 for line in doc.splitlines())
+
+
+# ---- where a start matters
+
+
+def start_of(name, units=1000):
+    """Return the weights that a cell starts with."""
+    cell, sizes = CELLS[name], {"H": units, "P": 2}
+    size = units if cell.program.reads_raw_input else 2
+    return draw_weights(cell.program, dict(cell.init), np.random.default_rng(0), size, sizes)
+
+
+def test_decays_of_linear_units_start_on_their_ring():
+    lru, rg_lru = start_of("lru"), start_of("rg_lru")
+    size, angle = np.exp(-np.exp(lru["p_nu_log"])), np.exp(lru["p_theta_log"])
+    strongest = np.exp(-8 * np.log1p(np.exp(rg_lru["p_decay"])))
+    for kept in (size, strongest):
+        assert 0.9 <= kept.min() < 0.905
+        assert 0.9985 < kept.max() <= 0.999
+        assert 0.985 < np.median(kept) < 0.995, "as many units for each span of memory"
+    assert math.pi / 1000 <= angle.min() < 1.1 * math.pi / 1000
+    assert 0.9 * math.pi < angle.max() <= math.pi
+
+
+def test_a_unit_of_indrnn_starts_with_a_weight_between_none_and_all_of_itself():
+    weights = start_of("indrnn")["p_u"]
+    assert 0 <= weights.min() < 0.01
+    assert 0.99 < weights.max() <= 1
+
+
+@pytest.mark.parametrize("name", ["coupled_lstm", "slstm"])
+def test_these_forget_gates_start_open(name):
+    biases = start_of(name, 4)["W_bias"].reshape(-1, 4)
+    assert {gate: set(row) for gate, row in zip(CELLS[name].gates, biases.tolist(), strict=True)} == {
+        gate: {1.0 if gate == "f" else 0.0} for gate in CELLS[name].gates
+    }
+
+
+@pytest.mark.parametrize("name", ["layer_norm_lstm", "layer_norm_gru"])
+def test_layer_norms_start_with_scales_of_one_and_shifts_of_zero(name):
+    weights, vectors = start_of(name, 4), CELLS[name].vectors
+    assert {vector.split("_")[0] for vector in vectors} == {"scale", "shift"}
+    for vector in vectors:
+        assert set(weights[f"p_{vector}"]) == {1.0 if vector.startswith("scale") else 0.0}
+
+
+# ---- a cell as a value
 
 
 def test_every_cell_is_found_by_its_name():
     assert all(cells.find(name) is cell and cell.name == name for name, cell in CELLS.items())
-    assert sorted(CELLS) == ["elman", "elman_relu", "elman_sigmoid", "gru", "gru_v1", "lstm"]
+    assert list(CELLS) == [name for name, *_ in SHIPPED]
     assert cells.find(EXAMPLES["peephole"]) is EXAMPLES["peephole"]
 
 
@@ -47,10 +121,7 @@ def test_every_cell_is_found_by_its_name():
     ("asked", "said"),
     [
         ("lstn", "there is no cell named 'lstn'.\n  hint: did you mean 'lstm'?"),
-        (
-            "qqq",
-            "there is no cell named 'qqq'.\n  hint: known here: elman, elman_relu, elman_sigmoid, gru, gru_v1, lstm.",
-        ),
+        ("qqq", f"there is no cell named 'qqq'.\n  hint: known here: {', '.join(name for name, *_ in SHIPPED)}."),
         (None, "a cell or the name of one was expected, not a NoneType.\n  hint: decorate the function"),
         (lambda x, R, s: s.h, "a cell or the name of one was expected, not a function.\n  hint: decorate the function"),
     ],
@@ -77,7 +148,7 @@ def test_copies_are_equal(cell, duplicate):
 
 
 def test_cells_differ_by_equations_start_and_name():
-    data, other = CELLS["lstm"].to_data(), EXAMPLES["projected"].program.to_data()
+    data, other = CELLS["lstm"].to_data(), CELLS["projected_lstm"].program.to_data()
     assert len(set(EVERY)) == len(EVERY)
     for part, value in (("name", "other"), ("doc", ""), ("init", [["f", [["bias", 1.0]]]]), ("program", other)):
         assert Cell.from_data(data | {part: value}) != CELLS["lstm"]
@@ -97,7 +168,7 @@ def test_a_printed_cell_tells_name_equations_and_program(cell):
 
 
 def test_equal_states_share_a_class():
-    assert CELLS["lstm"].State is EXAMPLES["peephole"].State
+    assert CELLS["lstm"].State is CELLS["projected_lstm"].State is EXAMPLES["peephole"].State
     assert CELLS["lstm"].State(1, 2)._asdict() == {"h": 1, "c": 2}
 
 

@@ -30,13 +30,42 @@ def test_each_weight_has_the_shape_that_the_program_names(cell):
         assert with_bias or not any("bias" in name for name in drawn)
 
 
-@pytest.mark.parametrize("name", CELLS)
+def without_start_of(kinds):
+    """The names of the cells that have recurrent matrices and say nothing of how such weights start."""
+    said = {name: [item for _, given in cell.init for item in given] for name, cell in CELLS.items()}
+    return [
+        name
+        for name, cell in CELLS.items()
+        if cell.program.recurrent_gates
+        and not any(isinstance(item, bias) == (kinds == "biases") for item in said[name])
+    ]
+
+
+@pytest.mark.parametrize("name", without_start_of("matrices"))
 def test_each_recurrent_matrix_starts_orthogonal(name):
-    for matrix in np.split(draw(CELLS[name])["R"], len(CELLS[name].gates)):
-        assert_close(matrix @ matrix.T, np.eye(H))
+    for matrix in np.split(draw(CELLS[name])["R"], len(CELLS[name].program.recurrent_gates)):
+        assert_close(matrix.T @ matrix, np.eye(matrix.shape[1]))
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("cell", [CELLS["lstm"], CELLS["gru"], EXAMPLES["projected"]], ids=lambda c: c.name)
+def test_each_heads_block_is_drawn_on_its_own(cell):
+    drawn = draw(cell, heads=2)
+    assert {name: values.shape for name, values in drawn.items()} == cell.program.weight_shapes(
+        D, {"H": H, "P": P}, heads=2
+    )
+    blocks = np.split(drawn["R"], 2 * len(cell.program.recurrent_gates))
+    assert len({block.tobytes() for block in blocks}) == len(blocks)
+    for block in blocks:
+        assert_close(block.T @ block, np.eye(block.shape[1]))
+
+
+def test_an_identity_in_heads_is_the_identity():
+    program = cell(gates="a", state="h")(lambda x, R, s: tanh(x.a + R.a(s.h))).program
+    drawn = draw_weights(program, {"a": (identity(2.0),)}, np.random.default_rng(0), D, {"H": H}, heads=3)
+    assert_close(drawn["R"], np.tile(2 * np.eye(2), (3, 1)))
+
+
+@pytest.mark.parametrize("name", without_start_of("biases"))
 def test_biases_start_at_zero(name):
     drawn = draw(CELLS[name])
     assert not drawn["W_bias"].any()

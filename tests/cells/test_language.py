@@ -2,8 +2,9 @@
 
 import pytest
 
-from ostinato.cells import Cell, bias, cell, identity, tanh, uniform
-from ostinato.errors import CellError
+from ostinato.cells import CELLS, Cell, bias, cell, identity, tanh, uniform
+from ostinato.errors import CellError, ProgramError
+from ostinato.program.rewrite import zoneout
 
 
 def elman_step(x, R, s):
@@ -139,3 +140,11 @@ def test_an_unknown_parameter_of_the_function_is_refused(function):
     unknown = "q" if "q" in function.__code__.co_varnames else "state"
     assert error.value.message == f"a cell's function takes any of x, R, s, p, M, not {unknown!r}."
     assert error.value.hint == "x: input, R: recurrent products, s: states, p: vectors, M: declared matrices."
+
+
+def test_a_cell_cannot_declare_streams():
+    with pytest.raises(TypeError, match="streams"):
+        cell(gates="a", state="h", streams="e")
+    data = CELLS["elman"].to_data() | {"program": zoneout(CELLS["elman"].program, ["h"]).to_data()}
+    with pytest.raises(ProgramError, match="a cell's program has no streams"):
+        Cell.from_data(data)

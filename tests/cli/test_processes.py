@@ -124,12 +124,13 @@ def test_the_rest_of_the_package_needs_no_torch():
 import ostinato, numpy as np
 from ostinato.cells import CELLS
 for cell in CELLS.values():
-    shapes = cell.program.weight_shapes(3, {"H": 4})
+    widths = {"H": 4, "P": 4}
+    shapes = cell.program.weight_shapes(4, widths)
     weights = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
     bound = ostinato.engine.prepare(cell.program, weights)
     state = [np.zeros((2, 4), np.float32) for _ in cell.states]
-    y, _ = bound.sequence(np.ones((5, 2, 3), np.float32), state)
-    assert y.shape == (5, 2, 4)
+    y, _ = bound.sequence(np.ones((5, 2, 4), np.float32), state)
+    assert y.shape == (5, 2, cell.program.output_width(widths))
 """
     output_of(process(script=script, without_torch=True))
 

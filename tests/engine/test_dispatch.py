@@ -9,7 +9,7 @@ import torch
 from torch.autograd import forward_ad
 from torch.func import functional_call, grad, jvp, vmap
 
-from ostinato.cells import CELLS
+from ostinato.cells import CELLS, find
 from ostinato.engine import aten, dispatch, explain, sequence
 from ostinato.engine.call import Call
 from ostinato.engine.packing import Packing
@@ -30,7 +30,9 @@ NOT_NUMPY = "numpy  refused: x is a torch tensor"
 
 def layer_of(cell, dtype=torch.float64, **options):
     torch.manual_seed(0)
-    return Recurrent(cell, D, H, dtype=dtype, **options)
+    program = find(cell).program
+    widths = {"P": 2} if "P" in program.width_letters else None
+    return Recurrent(cell, H if program.reads_raw_input else D, H, widths=widths, dtype=dtype, **options)
 
 
 def normal(*shape, seed=1, dtype=torch.float64):
@@ -217,9 +219,10 @@ FAST = [candidate.name for candidate in dispatch.CANDIDATES if candidate.name no
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("lengths", [None, [4, 0, 3], [0, 0, 0]])
 def test_without_any_candidate_but_the_interpreter_everything_works(monkeypatch, removed, name, lengths):
-    torch.manual_seed(0)
-    layer = Recurrent(name, D, H, num_layers=2, bidirectional=True, dtype=torch.float64)
-    x = normal(T, B, D).requires_grad_()
+    # Two directions are twice as wide as what a cell that reads the input itself could take in a second layer.
+    num_layers = 1 if CELLS[name].program.reads_raw_input else 2
+    layer = layer_of(name, num_layers=num_layers, bidirectional=True)
+    x = normal(T, B, layer.input_size).requires_grad_()
     results = []
     for table in ("whole", "reduced"):
         if table == "reduced":
@@ -255,7 +258,8 @@ def test_an_error_in_a_candidate_surfaces(monkeypatch):
 
 
 def test_every_refusal_is_a_reason_or_none():
-    calls = [layer_of(cell).engine_call(normal(T, B, D)) for cell in CELLS.values()]
+    layers = [layer_of(cell) for cell in CELLS.values()]
+    calls = [layer.engine_call(normal(T, B, layer.input_size)) for layer in layers]
     for candidate in dispatch.CANDIDATES:
         assert {type(candidate.module.refuse(call)) for call in calls} <= {str, type(None)}
         assert candidate.module.DESCRIPTION

@@ -68,4 +68,5 @@ def stacked(program, w):
     ):
         if gates:
             weights[name] = np.concatenate([w[f"{prefix}_{gate}"] for gate in gates])
-    return weights | {f"p_{name}": w[f"p_{name.removesuffix('_peep')}"] for name, _ in program.vectors}
+    weights |= {f"p_{name}": w[f"p_{name.removesuffix('_peep')}"] for name, _ in program.vectors}
+    return weights | {f"M_{matrix.name}": w[f"M_{matrix.name}"] for matrix in program.matrices}

@@ -10,12 +10,12 @@ from ostinato.nn import Recurrent
 
 from ..comparison import assert_close
 from ..example_cells import EXAMPLES
-from ..oracles import ORACLES, backpropagate, run
-from .running import outputs_and_gradients, stacked
+from ..oracles import ORACLES, backpropagate, run, widths
+from .running import normal, outputs_and_gradients, stacked
 
 SIZES = [(5, 3, 2, 7), (1, 1, 1, 1), (2, 1, 3, 4), (1, 4, 1, 2), (9, 2, 5, 1)]
 TORCHS = ["elman", "elman_relu", "lstm", "gru"]
-RUNS = [(name, "torch") for name in ORACLES] + [(name, "aten") for name in TORCHS]
+RUNS = [(name, runner) for runner in ("core", "torch") for name in ORACLES] + [(name, "aten") for name in TORCHS]
 
 
 def cell_of(name):
@@ -26,14 +26,22 @@ def problem(name, sizes):
     """Return an oracle with weights, x, state, and gradients of the outputs and of the final state."""
     steps, batch, input_size, hidden_size = sizes
     oracle, random = ORACLES[name], np.random.default_rng(sum(sizes))
+    input_size = oracle.input_size(input_size, hidden_size)
     w = oracle.draw_weights(random, input_size, hidden_size)
-    x, d_y = random.normal(size=(steps, batch, input_size)), random.normal(size=(steps, batch, hidden_size))
-    state, d_final = ({part: random.normal(size=(batch, hidden_size)) for part in oracle.states} for _ in range(2))
+    x = random.normal(size=(steps, batch, input_size))
+    d_y = random.normal(size=(steps, batch, oracle.output_size(hidden_size)))
+    state, d_final = (oracle.draw_state(random, batch, hidden_size) for _ in range(2))
     return oracle, w, x, state, d_y, d_final
 
 
-def layer_with(cell, w, input_size, hidden_size, dtype=torch.float64):
-    layer = Recurrent(cell, input_size, hidden_size, dtype=dtype)
+def layer_for(cell, x, hidden_size, **options):
+    """Return a layer that takes x, with a size for every width of its cell."""
+    sizes = {letter: widths(hidden_size)[letter] for letter in cell.program.width_letters[1:]}
+    return Recurrent(cell, x.shape[-1], hidden_size, widths=sizes, **options)
+
+
+def layer_with(cell, w, x, hidden_size, dtype=torch.float64):
+    layer = layer_for(cell, x, hidden_size, dtype=dtype)
     weights = {f"layers.0.0.{name}": torch.from_numpy(values) for name, values in stacked(cell.program, w).items()}
     layer.load_state_dict(weights, strict=True)
     return layer
@@ -43,21 +51,26 @@ def test_every_cell_that_comes_with_ostinato_has_an_oracle():
     assert set(CELLS) <= set(ORACLES)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 @pytest.mark.parametrize(("name", "runner"), RUNS)
-def test_outputs_and_all_gradients_equal_the_oracle(monkeypatch, name, runner, sizes):
+def test_outputs_and_all_gradients_equal_the_oracle(monkeypatch, name, runner, sizes, dtype):
     oracle, w, x, state, d_y, d_final = problem(name, sizes)
     y, final, memories = run(oracle, w, x, state)
     d_x, d_state, d_w = backpropagate(oracle, w, memories, d_y, d_final)
 
     cell = cell_of(name)
-    layer = layer_with(cell, w, *sizes[2:])
+    layer = layer_with(cell, w, x, sizes[3], dtype)
     table = tuple(candidate for candidate in dispatch.CANDIDATES if candidate.name in (runner, "torch"))
     monkeypatch.setattr(dispatch, "CANDIDATES", table)
-    assert explain(layer, torch.from_numpy(x)).runner == runner
-    initial = cell.State(*(torch.from_numpy(state[part]) for part in cell.states))
-    given = torch.from_numpy(d_y), [torch.from_numpy(d_final[part]) for part in cell.states]
-    results = outputs_and_gradients(layer, torch.from_numpy(x), (initial,), None, *given)
+
+    def tensor(values):
+        return torch.from_numpy(values).to(dtype)
+
+    assert explain(layer, tensor(x)).runner == runner
+    initial = cell.State(*(tensor(state[part]) for part in cell.states))
+    given = tensor(d_y), [tensor(d_final[part]) for part in cell.states]
+    results = outputs_and_gradients(layer, tensor(x), (initial,), None, *given)
     assert_close(
         results,
         {
@@ -68,6 +81,7 @@ def test_outputs_and_all_gradients_equal_the_oracle(monkeypatch, name, runner, s
             "d_weights": {f"layers.0.0.{name}": values for name, values in stacked(cell.program, d_w).items()},
         },
     )
+    assert {part.dtype for part in (results["y"], *results["final"][0], results["d_x"])} == {dtype}
 
 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
@@ -81,26 +95,12 @@ def test_numpy_equals_the_oracle(name, sizes):
 
 
 @pytest.mark.parametrize("name", ORACLES)
-def test_float32_equals_the_oracle_and_stays_float32(name):
-    oracle, w, x, state, d_y, d_final = problem(name, SIZES[0])
-    y, final, memories = run(oracle, w, x, state)
-    d_x, _, _ = backpropagate(oracle, w, memories, d_y, d_final)
-    cell = cell_of(name)
-    layer = layer_with(cell, w, *SIZES[0][2:], dtype=torch.float32)
-    initial = cell.State(*(torch.from_numpy(state[part]).float() for part in cell.states))
-    given = torch.from_numpy(d_y).float(), [torch.from_numpy(d_final[part]).float() for part in cell.states]
-    results = outputs_and_gradients(layer, torch.from_numpy(x).float(), (initial,), None, *given)
-    assert_close([results["y"], results["final"], results["d_x"]], [y, [[final[p] for p in cell.states]], d_x])
-    assert {part.dtype for part in (results["y"], *results["final"][0])} == {torch.float32}
-
-
-@pytest.mark.parametrize("name", ORACLES)
 def test_without_biases_the_oracle_has_zero_ones(name):
     oracle, w, x, state, _, _ = problem(name, SIZES[0])
     w |= {weight: 0 * values for weight, values in w.items() if weight[0] in "bd"}
     y, _, _ = run(oracle, w, x, state)
     cell = cell_of(name)
-    layer = Recurrent(cell, *SIZES[0][2:], bias=False, dtype=torch.float64)
+    layer = layer_for(cell, x, SIZES[0][3], bias=False, dtype=torch.float64)
     assert not any("bias" in weight for weight in layer.state_dict())
     with torch.no_grad():
         for weight, values in stacked(cell.program, w).items():
@@ -110,23 +110,26 @@ def test_without_biases_the_oracle_has_zero_ones(name):
     assert_close(layer(torch.from_numpy(x), (initial,))[0], y)
 
 
-def test_the_projected_cell_equals_its_equations():
-    """h = P (o tanh(c)), and gates read the projected h."""
-    random, (steps, batch, D, H, P) = np.random.default_rng(3), (4, 2, 3, 5, 2)
-    cell = EXAMPLES["projected"]
-    shapes = cell.program.weight_shapes(D, {"H": H, "P": P})
-    w = {name: random.normal(size=shape) for name, shape in shapes.items()}
-    x, h, c = random.normal(size=(steps, batch, D)), random.normal(size=(batch, P)), random.normal(size=(batch, H))
-    layer = Recurrent(cell, D, H, widths={"P": P}, dtype=torch.float64)
-    layer.load_state_dict({f"layers.0.0.{name}": torch.from_numpy(values) for name, values in w.items()})
-    y, final = layer(torch.from_numpy(x), (cell.State(torch.from_numpy(h), torch.from_numpy(c)),))
-    for t in range(steps):
-        i, f, g, o = np.split(x[t] @ w["W"].T + w["W_bias"] + h @ w["R"].T, 4, axis=1)
-        i, f, o = (1 / (1 + np.exp(-gate)) for gate in (i, f, o))
-        c = f * c + i * np.tanh(g)
-        h = (o * np.tanh(c)) @ w["M_project"].T
-        assert_close(y[t], h)
-    assert_close(final[0], [h, c])
+def test_the_projected_cell_is_torchs_lstm_with_proj_size():
+    """Outputs, states and all gradients, with torch's second bias at zero."""
+    (steps, batch, D, H), P = (5, 3, 2, 7), 3
+    layer = Recurrent("projected_lstm", D, H, widths={"P": P}, dtype=torch.float64)
+    peer = torch.nn.LSTM(D, H, proj_size=P, dtype=torch.float64)
+    names = {"W": "weight_ih_l0", "R": "weight_hh_l0", "W_bias": "bias_ih_l0", "M_project": "weight_hr_l0"}
+    with torch.no_grad():
+        peer.bias_hh_l0.zero_()
+        for name, theirs in names.items():
+            getattr(layer.layers[0][0], name).copy_(getattr(peer, theirs))
+    x, h, c = (torch.randn(*shape, dtype=torch.float64) for shape in ((steps, batch, D), (batch, P), (batch, H)))
+    results = outputs_and_gradients(layer, x, (layer.cell.State(h, c),))
+    given = [part.clone().requires_grad_() for part in (x, h[None], c[None])]
+    y, final = peer(given[0], (given[1], given[2]))
+    d_final = [normal(*part[0].shape, seed=2 + k)[None] for k, part in enumerate(final)]
+    torch.autograd.backward([y, *final], [normal(*y.shape, seed=1), *d_final])
+    assert_close([results["y"], list(results["final"][0])], [y, [part[0] for part in final]])
+    assert_close([results["d_x"], *results["d_state"]], [given[0].grad, given[1].grad[0], given[2].grad[0]])
+    expected = {f"layers.0.0.{name}": getattr(peer, theirs).grad for name, theirs in names.items()}
+    assert_close(results["d_weights"], expected)
 
 
 def test_the_rotating_cell_is_a_product_with_a_complex_number():
@@ -160,13 +163,13 @@ def test_the_leaky_cell_reads_the_input_itself_and_chooses():
     assert any(chosen[1::2]), "and so is the second"
 
 
-@pytest.mark.parametrize("cell", [*CELLS.values(), EXAMPLES["peephole"], EXAMPLES["projected"], EXAMPLES["rotation"]])
+@pytest.mark.parametrize("cell", [*CELLS.values(), EXAMPLES["peephole"], EXAMPLES["rotation"]], ids=lambda c: c.name)
 @pytest.mark.parametrize("lengths", [None, [3, 1]])
 def test_first_and_second_derivatives_of_the_interpreter_equal_differences(monkeypatch, cell, lengths):
     table = tuple(candidate for candidate in dispatch.CANDIDATES if candidate.name == "torch")
     monkeypatch.setattr(dispatch, "CANDIDATES", table)
     torch.manual_seed(0)
-    layer = Recurrent(cell, 2, 2, widths={"P": 1} if cell.name == "projected" else None, dtype=torch.float64)
+    layer = Recurrent(cell, 2, 2, widths={"P": 1} if "P" in cell.program.width_letters else None, dtype=torch.float64)
     names = [name for name, _ in layer.named_parameters()]
     state = [torch.randn(2, layer.widths[width], dtype=torch.float64) for _, width in layer.program.states]
 

@@ -1,4 +1,4 @@
-"""What most gates share: the sum W x + b + R h, and the logistic function."""
+"""What most gates share: the sum W x + b + R h or its parts, and the logistic function."""
 
 import numpy as np
 
@@ -18,3 +18,15 @@ def gate_sum_backward(w, gate, d, x, h, gradients):
     gradients[f"b_{gate}"] += d.sum(axis=0)
     gradients[f"R_{gate}"] += d.T @ h
     return d @ w[f"W_{gate}"], d @ w[f"R_{gate}"]
+
+
+def input_sum(w, gate, x):
+    """W x + b for each row."""
+    return x @ w[f"W_{gate}"].T + w[f"b_{gate}"]
+
+
+def input_sum_backward(w, gate, d, x, gradients):
+    """Add the weights' gradients, given that of the sum; return that of x."""
+    gradients[f"W_{gate}"] += d.T @ x
+    gradients[f"b_{gate}"] += d.sum(axis=0)
+    return d @ w[f"W_{gate}"]

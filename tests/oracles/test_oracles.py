@@ -15,9 +15,9 @@ T, B, D, H = 4, 3, 2, 5
 @pytest.mark.parametrize("name", ORACLES)
 def test_backward_equals_central_differences(name):
     oracle, random = ORACLES[name], np.random.default_rng(1)
-    w = oracle.draw_weights(random, D, H)
-    x, state = random.normal(size=(T, B, D)), {part: random.normal(size=(B, H)) for part in oracle.states}
-    d_y, d_final = random.normal(size=(T, B, H)), {part: random.normal(size=(B, H)) for part in oracle.states}
+    w = oracle.draw_weights(random, oracle.input_size(D, H), H)
+    x, state = random.normal(size=(T, B, oracle.input_size(D, H))), oracle.draw_state(random, B, H)
+    d_y, d_final = random.normal(size=(T, B, oracle.output_size(H))), oracle.draw_state(random, B, H)
     given = {"x": x} | state | w
 
     def loss(given):

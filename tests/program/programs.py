@@ -14,6 +14,7 @@ DECLARED = {
     "vectors": (("u", "H"), ("w", "P")),
     "matrices": (Matrix("up", "H", "P"), Matrix("down", "P", "H")),
 }
+STREAMS = (("e", "H"), ("f", "P"))
 SOURCES = [("state", "h"), ("state", "q"), ("vector", "u"), ("vector", "w"), ("raw", "")]
 SOURCES += [("input", gate) for gate in DECLARED["gates"]]
 COMPARISONS = ["less", "less_equal", "greater", "greater_equal", "equal", "not_equal"]
@@ -22,12 +23,12 @@ COMPARISONS = ["less", "less_equal", "greater", "greater_equal", "equal", "not_e
 class Builder:
     """Grows a program instruction by instruction; `draw` is hypothesis's. Values stay moderate."""
 
-    def __init__(self, draw, output):
+    def __init__(self, draw, output, streams=()):
         self.draw = draw
-        self.declared = Declarations(**DECLARED, output=output)
+        self.declared = Declarations(**DECLARED, output=output, streams=streams)
         self.instructions, self.types = [], []
         self.recurrent_width = self.choose(["H", "P"])
-        for operation, name in SOURCES:
+        for operation, name in [*SOURCES, *(("stream", name) for name, _ in streams)]:
             self.add(operation, name=name)
         self.add("constant", value=self.number())
 
@@ -96,10 +97,23 @@ class Builder:
         matrix = self.choose(self.declared.matrices)
         self.add("matrix", self.any_value(matrix.columns), name=matrix.name)
 
+    def mean(self):
+        """The mean of a row's units: one number a row, which then stands beside other values."""
+        slot = self.any_value("H", "P")
+        self.add("divide", self.add("sum", slot), self.add("size", name=self.types[slot].width))
+
+    def normalised(self):
+        slot = self.any_value("H", "P")
+        size = self.add("size", name=self.types[slot].width)
+        centred = self.add("subtract", slot, self.add("divide", self.add("sum", slot), size))
+        variance = self.add("divide", self.add("sum", self.add("square", centred)), size)
+        self.add("divide", centred, self.add("sqrt", self.add("add", variance, self.add("constant", value=0.3))))
+
     def result(self, width):
         """Choose a new state: a source as it is, or anything else bounded, so that time does not make it grow."""
         slot = self.any_value(width)
-        return slot if self.instructions[slot].operation in ("state", "input", "vector", "raw") else self.bounded(slot)
+        is_source = self.instructions[slot].operation in ("state", "input", "vector", "raw", "stream")
+        return slot if is_source else self.bounded(slot)
 
 
 GROWTH = [
@@ -112,18 +126,21 @@ GROWTH = [
     Builder.choice,
     Builder.recurrent_product,
     Builder.matrix_product,
+    Builder.mean,
+    Builder.normalised,
 ]
 
 
 @st.composite
-def programs(draw):
+def programs(draw, streams=()):
     """Any program over `DECLARED`: shared parts, unused parts, states that depend on the input or nothing."""
     output = draw(st.sampled_from([("h",), ("q",), ("h", "q"), ("q", "h")]))
-    builder = Builder(draw, output)
+    builder = Builder(draw, output, streams)
     for grow in draw(st.lists(st.sampled_from(GROWTH), max_size=12)):
         grow(builder)
     results = tuple(builder.result(width) for _, width in DECLARED["states"])
-    return Program(**DECLARED, output=output, instructions=tuple(builder.instructions), results=results)
+    instructions = tuple(builder.instructions)
+    return Program(**DECLARED, output=output, instructions=instructions, results=results, streams=streams)
 
 
 # ---- an evaluator in plain Python
@@ -156,15 +173,19 @@ FORMULAS = {
     "minimum": min,
 }
 
+PLAIN_SOURCES = ("raw", "state", "vector", "constant", "stream", "size")
 
-def evaluate(program, weights, x, state, lengths):
+
+def evaluate(program, weights, x, state, lengths, streams=None):
     """Run sequence by sequence, step by step, instruction by instruction. Returns y and the final state."""
+    streams = streams or {}
     names = [name for name, _ in program.states]
     y, final = [], []
     for b, length in enumerate(lengths):
         s, outputs = {name: part[b] for name, part in zip(names, state, strict=True)}, []
         for t in range(length):
-            s = dict(zip(names, _step(program, weights, x[t, b], s), strict=True))
+            now = {name: values[t, b] for name, values in streams.items()}
+            s = dict(zip(names, _step(program, weights, x[t, b], s, now), strict=True))
             outputs.append(np.concatenate([s[name] for name in program.output]))
         width = sum(len(s[name]) for name in program.output)
         y.append(np.array(outputs + [np.zeros(width)] * (len(x) - length)))
@@ -172,7 +193,9 @@ def evaluate(program, weights, x, state, lengths):
     return np.stack(y, axis=1), [np.stack(parts) for parts in zip(*final, strict=True)]
 
 
-def _step(program, weights, x, s):
+def _step(program, weights, x, s, streams):
+    widths = _widths(program, weights, s, streams, x)
+
     def block(weight, operation, gate):
         """The rows of one gate in a weight that stacks all gates with that operation."""
         used = [g for g in program.gates if any(i.operation == operation and i.name == g for i in program.instructions)]
@@ -189,9 +212,21 @@ def _step(program, weights, x, s):
             values.append(block("R", "recurrent", name) @ given[0] + block("R_bias", "recurrent", name))
         elif operation == "matrix":
             values.append(weights[f"M_{name}"] @ given[0])
-        elif operation in ("raw", "state", "vector", "constant"):
+        elif operation == "sum":
+            values.append(math.fsum(given[0]))
+        elif operation in PLAIN_SOURCES:
             sources = {"raw": x, "state": s.get(name), "vector": weights.get(f"p_{name}"), "constant": number}
+            sources |= {"stream": streams.get(name), "size": widths.get(name)}
             values.append(sources[operation])
         else:
             values.append(np.vectorize(FORMULAS[operation])(*given))
     return [values[slot] for slot in program.results]
+
+
+def _widths(program, weights, s, streams, x):
+    """The number of units of each width, from whatever is that wide."""
+    gates = {i.name for i in program.instructions if i.operation == "input"}
+    found = {"H": len(weights["W"]) // len(gates) if gates else len(x)}
+    found |= {width: len(s[name]) for name, width in program.states}
+    found |= {width: len(weights[f"p_{name}"]) for name, width in program.vectors}
+    return found | {width: len(streams[name]) for name, width in program.streams}

@@ -6,6 +6,7 @@ import json
 import pickle
 from dataclasses import FrozenInstanceError
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from ostinato.program import Instruction, Matrix, Program
 from ostinato.program.program import MAX_INSTRUCTIONS
 
 from ..example_cells import EXAMPLES
-from .programs import programs
+from .programs import STREAMS, programs
 
 checked = settings(deadline=None, max_examples=100)
 DEEP = functools.reduce(lambda inner, _: [inner], range(100_000), [])
@@ -30,7 +31,7 @@ def leaves(data):
 
 
 @checked
-@given(programs())
+@given(programs() | programs(STREAMS))
 def test_data_and_back_gives_an_equal_program(program):
     data = program.to_data()
     again = Program.from_data(json.loads(json.dumps(data)))
@@ -39,6 +40,7 @@ def test_data_and_back_gives_an_equal_program(program):
     assert again.types == program.types
     assert again.to_data() == data
     assert {type(leaf) for leaf in leaves(data)} <= {str, int, float}
+    assert len(data) == (8 if program.streams else 7)
 
 
 @checked
@@ -49,15 +51,29 @@ def test_copies_are_equal(program):
 
 
 @checked
-@given(programs())
+@given(programs() | programs(STREAMS))
 def test_the_printed_form_has_one_line_for_each_declaration_instruction_and_state(program):
     lines = str(program).splitlines()
-    assert len(lines) == 5 + len(program.instructions) + 2
-    for slot, line in enumerate(lines[5:-2]):
+    declared = 6 if program.streams else 5
+    assert len(lines) == declared + len(program.instructions) + 2
+    for slot, line in enumerate(lines[declared:-2]):
         assert line.split()[:2] == [f"v{slot}", "="]
         assert line.endswith(f"[{program.types[slot].width}]")
     assert [line.split() for line in lines[-2:]] == [
         [name, "←", f"v{slot}"] for name, slot in zip(program.state_names, program.results, strict=True)
+    ]
+
+
+def test_sizes_sums_and_streams_are_printed():
+    data = with_instructions(["size", "H"], ["sum", 1], ["divide", 3, 2], ["stream", "e"], ["add", 4, 5])
+    lines = str(Program.from_data([*data, [["e", "H"]]])).splitlines()
+    assert lines[3] == "streams  e[H]"
+    assert [line.split() for line in lines[6:11]] == [
+        ["v2", "=", "size(H)", "[1]"],
+        ["v3", "=", "sum(v1)", "[1]"],
+        ["v4", "=", "v3", "/", "v2", "[1]"],
+        ["v5", "=", "stream.e", "[H]"],
+        ["v6", "=", "v4", "+", "v5", "[H]"],
     ]
 
 
@@ -93,7 +109,30 @@ DAMAGED = {
     "object": ({}, "expected a list, not {}"),
     "text": ("program", "expected a list, not 'program'"),
     "empty": ([], "not a program's data"),
-    "one part too many": ([*CELLS["elman"].program.to_data(), []], "not a program's data"),
+    "no streams, but a part for them": ([*CELLS["elman"].program.to_data(), []], "not a program's data"),
+    "one part too many": ([*CELLS["elman"].program.to_data(), [["e", "H"]], []], "not a program's data"),
+    "streams as text": ([*CELLS["elman"].program.to_data(), "e"], "expected a list, not 'e'"),
+    "streams as a number": ([*CELLS["elman"].program.to_data(), 3], "expected a list, not 3"),
+    "streams as nothing": ([*CELLS["elman"].program.to_data(), None], "expected a list, not None"),
+    "stream without width": ([*CELLS["elman"].program.to_data(), [["e"]]], "not a program's data"),
+    "stream twice": ([*CELLS["elman"].program.to_data(), [["e", "H"], ["e", "H"]]], "a stream is named twice"),
+    "stream of no width": ([*CELLS["elman"].program.to_data(), [["e", "T"]]], "T is no width: it stands for batch"),
+    "unknown stream": (with_instructions(["stream", "z"]), "stream 'z' is not declared; declared: none"),
+    "unknown size": (with_instructions(["size", "P"]), "width 'P' is not declared; declared: H"),
+    "size without width": (with_instructions(["size"]), "width '' is not declared"),
+    "size of a slot": (with_instructions(["size", "H", 0]), "'size' takes 0 values, not 1"),
+    "size as a state": (with_instructions(["size", "H"]), "must be H wide, but what came is a number"),
+    "sum as a state": (with_instructions(["sum", 0]), "must be H wide, but what came is a number"),
+    "sum of a number": (with_instructions(["size", "H"], ["sum", 2]), "'sum' needs a vector, not a number"),
+    "sum of a sum": (with_instructions(["sum", 0], ["sum", 2]), "'sum' needs a vector, not a number"),
+    "sum of a comparison": (with_instructions(["less", 0, 1], ["sum", 2]), "'sum' needs a vector, not a comparison"),
+    "sum of two": (with_instructions(["sum", 0, 1]), "'sum' takes 1 values, not 2"),
+    "sum by name": (with_instructions(["sum", "h"]), "expected the number of a slot, not 'h'"),
+    "product of a sum": (with_instructions(["sum", 1], ["recurrent", "h", 2]), "needs a vector, not a number"),
+    "size of what nothing has": (
+        [[], [["q", "P"]], [], [], ["q"], [["state", "q"], ["size", "H"], ["multiply", 0, 1]], [2]],
+        "size(H) is used, but nothing in this program is H wide",
+    ),
     "forward reference": (
         with_instructions(["tanh", 3], ["tanh", 2]),
         "instruction 2 uses slot 3, which is not defined",
@@ -238,7 +277,7 @@ def test_seven_parts_of_garbage_are_refused(data):
 
 
 @settings(deadline=None, max_examples=300)
-@given(programs(), st.data())
+@given(programs() | programs(STREAMS), st.data())
 def test_a_program_with_one_part_exchanged_is_refused_or_sound(program, data):
     """Walk to some place of the data, and replace, remove or repeat what is there."""
     mutated = program.to_data()
@@ -360,6 +399,30 @@ def test_weights_are_named_and_shaped_as_the_program_uses_them():
     }
 
 
+def test_heads_make_the_recurrent_matrices_narrow():
+    whole = EXAMPLES["projected"].program.weight_shapes(3, {"H": 6, "P": 4})
+    assert EXAMPLES["projected"].program.weight_shapes(3, {"H": 6, "P": 4}, heads=2) == whole | {"R": (24, 2)}
+    assert EXAMPLES["rotation"].program.weight_shapes(3, {"H": 5}, heads=2)["W"] == (5, 3), "nothing to divide"
+
+
+@pytest.mark.parametrize(
+    ("widths", "said"), [({"H": 6, "P": 4}, "H that divides by 4, not 6"), ({"H": 8, "P": 6}, "P")]
+)
+def test_heads_that_do_not_divide_a_width_are_refused(widths, said):
+    with pytest.raises(ShapeError, match="4 heads need a width " + said):
+        EXAMPLES["projected"].program.weight_shapes(3, widths, heads=4)
+
+
+@checked
+@given(programs() | programs(STREAMS))
+def test_widths_are_read_off_the_arrays(program):
+    widths = {"H": 5, "P": 2}
+    weights = {name: np.empty(shape) for name, shape in program.weight_shapes(5, widths).items()}
+    state = [np.empty((1, widths[width])) for _, width in program.states]
+    streams = {name: np.empty((4, 1, widths[width])) for name, width in program.streams}
+    assert program.measured_widths(weights, state, streams, np.empty((4, 1, 5))) == widths
+
+
 def test_raw_input_must_be_as_wide_as_the_units():
     with pytest.raises(ShapeError) as error:
         EXAMPLES["leaky"].program.weight_shapes(3, {"H": 5})
@@ -382,10 +445,10 @@ def test_new_states_may_depend_on_the_input_or_on_parameters_alone():
 
 
 @checked
-@given(programs())
+@given(programs() | programs(STREAMS))
 def test_placement_is_the_last_of_what_is_used(program):
     order = ["parameters", "input", "state"]
-    own = {"state": "state", "input": "input", "raw": "input"}
+    own = {"state": "state", "input": "input", "raw": "input", "stream": "input"}
     for instruction, placement in zip(program.instructions, program.placements, strict=True):
         below = [program.placements[slot] for slot in instruction.arguments]
         assert placement == max([own.get(instruction.operation, "parameters"), *below], key=order.index)

@@ -1,14 +1,16 @@
 """The equations: the cells that come with Ostinato, a file a family, and the language they are written in."""
 
 from ..errors import OptionError, closest
-from .elman import elman, elman_relu, elman_sigmoid
-from .gru import gru, gru_v1
+from .diagonal import lru, rg_lru
+from .elman import elman, elman_relu, elman_sigmoid, indrnn
+from .gru import gru, gru_v1, mgu
 from .initialisers import bias, constant, identity, normal, orthogonal, uniform
 from .language import (
     Cell,
     cell,
     cos,
     exp,
+    layer_norm,
     log,
     maximum,
     minimum,
@@ -21,9 +23,20 @@ from .language import (
     tanh,
     where,
 )
-from .lstm import lstm
+from .lstm import coupled_lstm, lstm, peephole_lstm, projected_lstm
+from .minimal import min_gru, min_lstm
+from .normalised import layer_norm_gru, layer_norm_lstm
+from .slstm import slstm
 
-CELLS: dict[str, Cell] = {c.name: c for c in (elman, elman_relu, elman_sigmoid, gru, gru_v1, lstm)}
+CELLS: dict[str, Cell] = {
+    c.name: c
+    for c in (
+        *(elman, elman_relu, elman_sigmoid, indrnn),
+        *(gru, gru_v1, mgu, layer_norm_gru),
+        *(lstm, peephole_lstm, coupled_lstm, projected_lstm, layer_norm_lstm, slstm),
+        *(min_gru, min_lstm, lru, rg_lru),
+    )
+}
 """The cells that come with Ostinato, by name."""
 
 
@@ -51,6 +64,7 @@ __all__ = [
     "cell",
     "constant",
     "cos",
+    "coupled_lstm",
     "elman",
     "elman_relu",
     "elman_sigmoid",
@@ -59,15 +73,27 @@ __all__ = [
     "gru",
     "gru_v1",
     "identity",
+    "indrnn",
+    "layer_norm",
+    "layer_norm_gru",
+    "layer_norm_lstm",
     "log",
+    "lru",
     "lstm",
     "maximum",
+    "mgu",
+    "min_gru",
+    "min_lstm",
     "minimum",
     "normal",
     "orthogonal",
+    "peephole_lstm",
+    "projected_lstm",
     "relu",
+    "rg_lru",
     "sigmoid",
     "sin",
+    "slstm",
     "softplus",
     "sqrt",
     "square",

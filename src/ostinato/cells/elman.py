@@ -1,5 +1,6 @@
-"""The simple recurrent network."""
+"""The simple recurrent network, and the one whose units stand alone."""
 
+from .initialisers import uniform
 from .language import cell, relu, sigmoid, tanh
 
 
@@ -30,3 +31,15 @@ def elman_sigmoid(x, R, s):
     h = σ(W x + b + R h)
     """
     return sigmoid(x.h + R.h(s.h))
+
+
+@cell(gates="h", state="h", vectors="u", init={"u": uniform(0.0, 1.0)})
+def indrnn(x, s, p):
+    """Independently recurrent network (Li et al. 2018): each unit sees only itself of the step before.
+
+    h = max(W x + b + u ⊙ h, 0)
+
+    u starts evenly in (0, 1): units of short and of long memory, none of which explodes. The paper also keeps
+    |u| ≤ 2^(1/T) in training, for sequences of T steps; that is left to the training loop.
+    """
+    return relu(x.h + p.u * s.h)

@@ -1,4 +1,4 @@
-"""Gated recurrent units: the form of torch and cuDNN, and the form of the paper."""
+"""Gated recurrent units: the form of torch and cuDNN, the form of the paper, and the one with a single gate."""
 
 from .language import cell, sigmoid, tanh
 
@@ -36,3 +36,18 @@ def gru_v1(x, R, s):
     z = sigmoid(x.z + R.z(s.h))
     n = tanh(x.n + R.n(r * s.h))
     return (1 - z) * n + z * s.h
+
+
+@cell(gates="f n", state="h")
+def mgu(x, R, s):
+    """Minimal gated unit (Zhou et al. 2016): a GRU of which one gate both resets and updates.
+
+    f = σ(W_f x + b_f + R_f h)           forget gate
+    n = tanh(W_n x + b_n + R_n (f ⊙ h))  candidate
+    h = (1 - f) ⊙ h + f ⊙ n
+
+    f lets the candidate in, as in the paper; z in `gru` keeps the old state. Gate order f n.
+    """
+    f = sigmoid(x.f + R.f(s.h))
+    n = tanh(x.n + R.n(f * s.h))
+    return (1 - f) * s.h + f * n

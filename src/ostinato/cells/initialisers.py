@@ -139,17 +139,22 @@ def draw_weights(
     input_size: int,
     widths: Mapping[str, int],
     bias: bool = True,
+    heads: int = 1,
 ) -> dict[str, NDArray[Any]]:
-    """Return a start for every weight of a program, float64, by the names of `Program.weight_shapes`."""
-    shapes = program.weight_shapes(input_size, widths, bias)
+    """Return a start for every weight of a program, float64, by the names of `Program.weight_shapes`.
+
+    With heads, each block of a gate's recurrent matrix is drawn on its own.
+    """
+    shapes = program.weight_shapes(input_size, widths, bias, heads)
     blocks = {"W": program.input_gates, "R": program.recurrent_gates, "W_bias": program.input_gates}
     blocks["R_bias"] = program.recurrent_bias_gates
     weights = {}
     for name, shape in shapes.items():
         if name in blocks:
-            block = (widths["H"], *shape[1:])
-            parts = [_gate_initialiser(name, gate, program, init, block).draw(random, block) for gate in blocks[name]]
-            weights[name] = np.concatenate(parts)
+            pieces = heads if name == "R" else 1
+            block = (widths["H"] // pieces, *shape[1:])
+            starts = [_gate_initialiser(name, gate, program, init, block) for gate in blocks[name]]
+            weights[name] = np.concatenate([start.draw(random, block) for start in starts for _ in range(pieces)])
         else:
             given = init.get(name[2:])
             weights[name] = (given[0] if given else _even(shape[-1])).draw(random, shape)

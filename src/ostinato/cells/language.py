@@ -15,6 +15,7 @@ The function is only traced: it runs once, on symbols. What runs is the program 
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping
@@ -23,7 +24,7 @@ from functools import cache
 from typing import Any
 
 from ..errors import CellError, ProgramError, closest
-from ..program import Matrix, Program
+from ..program import Instruction, Matrix, Program
 from ..program.declarations import Declarations
 from ..program.trace import Value, apply, trace
 from .initialisers import Initialiser, bias, from_data
@@ -96,6 +97,30 @@ def where(condition: Value, a: Operand, b: Operand) -> Value:
     return apply("where", condition, a, b)
 
 
+def layer_norm(v: Value, scale: Operand, shift: Operand, epsilon: float = 1e-5) -> Value:
+    """Layer normalisation (Ba et al. 2016) of one step's units, each row on its own.
+
+    (v - mean) / sqrt(variance + epsilon) ⊙ scale + shift
+
+    mean and variance (that of a population, from the centred values) are taken over the row's units. scale, shift:
+    learned vectors ``p.<name>`` as wide as v, or numbers.
+    """
+    if not isinstance(v, Value):
+        raise CellError(f"layer_norm takes a value of this step, not {type(v).__name__} {v!r:.60}.", "write x.<gate>.")
+    if not isinstance(epsilon, (int, float)) or not 0 < epsilon < math.inf:
+        raise CellError(
+            f"layer_norm needs a positive number as epsilon, not {epsilon!r:.60}.", "leave it out for 1e-5."
+        )
+    centred = v - _mean(v)
+    return centred * (1 / sqrt(_mean(square(centred)) + epsilon)) * scale + shift
+
+
+def _mean(v: Value) -> Value:
+    """Return the mean of each row's units, one number a row."""
+    width = v.tracer.types[v.slot].width
+    return apply("sum", v) / v.tracer.record(Instruction("size", name=width))
+
+
 @dataclass(frozen=True)
 class Cell:
     """A recurrence: its name, its equations in words (`doc`), its program, and how its weights start.
@@ -151,6 +176,8 @@ class Cell:
             if isinstance(error, ProgramError):
                 raise
             raise ProgramError(f"this is not a cell's data: {error}.") from None
+        if program.streams:
+            raise ProgramError("a cell's program has no streams: those come from rewrites of it.")
         if not all(isinstance(text, str) for text in (name, doc, *init)):
             raise ProgramError("a cell's name, its doc and the names in init must be strings.")
         return cls(name, doc, program, _checked_init(program, init))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,8 @@ from torch import Tensor
 from .. import cells
 from ..program import Program
 from .call import Call
-from .torch import LIBRARY
+from .rows import run_over_rows
+from .torch import LIBRARY, refuse_transforms
 
 DESCRIPTION = "torch's own kernel for this cell"
 
@@ -27,17 +28,22 @@ def refuse(call: Call) -> str | None:
     """Return why torch's kernels cannot run a call, or None."""
     if call.program not in _KERNELS:
         return "the cell is not exactly torch's RNN, LSTM or GRU"
+    if call.weights["R"].shape[0] != call.weights["R"].shape[1] * len(call.program.recurrent_gates):
+        return "torch's kernels take no recurrent matrices in blocks"
     if not call.packing.counts:
         return "torch's kernels need at least one row and one step"
-    if torch._C._functorch.peek_interpreter_stack() is not None:
-        return "torch's kernels do not know torch.func's transforms"
-    if torch.autograd.forward_ad._current_level >= 0:
-        return "torch's kernels have no forward-mode derivative"
-    return None
+    return refuse_transforms("torch's kernels")
 
 
-def run(call: Call, rows: Tensor, counts: Sequence[int], state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-    """Run a call over packed rows."""
+def run(call: Call, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """Run a call; return y [T, B, O] and the state after it."""
+    return run_over_rows(call, state, LIBRARY, _run_rows)
+
+
+def _run_rows(
+    call: Call, rows: Tensor, counts: Sequence[int], state: Sequence[Tensor], streams: Mapping[str, Tensor]
+) -> tuple[Tensor, list[Tensor]]:
+    """Run a call over packed rows; the programs of the table have no streams."""
     live = counts[0]
     initial = tuple(part[None, :live].contiguous() for part in state)
     hidden: Any = initial if len(initial) > 1 else initial[0]

@@ -14,16 +14,18 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from .. import shapes
+from ..errors import ShapeError
 from ..program import Program
 from .call import Call
 from .packing import Index, Packing
 
 
 class Candidate(NamedTuple):
-    """A way to run a call: its name, and the kind of arrays it takes. Its module is imported when asked."""
+    """A way to run a call: its name, and the kinds of arrays it takes. Its module is imported when asked."""
 
     name: str
-    takes: str
+    takes: tuple[str, ...]
 
     @property
     def module(self) -> Any:
@@ -31,10 +33,13 @@ class Candidate(NamedTuple):
         return import_module(f".{self.name}", __package__)
 
 
+TENSOR, ARRAY = "torch tensor", "NumPy array"
+
 CANDIDATES = (
-    Candidate("aten", "torch tensor"),
-    Candidate("torch", "torch tensor"),
-    Candidate("numpy", "NumPy array"),
+    Candidate("core", (TENSOR, ARRAY)),
+    Candidate("aten", (TENSOR,)),
+    Candidate("torch", (TENSOR,)),
+    Candidate("numpy", (ARRAY,)),
 )
 
 
@@ -69,30 +74,50 @@ def sequence(
     state: Sequence[Any],
     lengths: Index | None = None,
     reverse: bool = False,
+    streams: Mapping[str, Any] | None = None,
+    checkpoint_steps: int | None = None,
 ) -> tuple[Any, list[Any]]:
     """Run a program over x [T, B, D] from a state [B, width] each; NumPy arrays or torch tensors.
 
     lengths [B]: the steps of each sequence (None: all T). reverse: from each sequence's last step to
-    its first. Returns y [T, B, O], zero beyond each length, and the state after each last step.
+    its first. streams: [T, B, width] for each of the program's streams, by name. checkpoint_steps: for
+    training, keep the states every so many steps only, and run the steps between again on the way back;
+    a candidate that has no such way keeps everything.
+
+    Returns y [T, B, O], zero beyond each length, and the state after each last step.
     """
-    call = Call(program, weights, x, Packing.of(x.shape[0], x.shape[1], lengths, reverse))
-    library = _kind_module(x).LIBRARY
-    packing, (steps, batch) = call.packing, x.shape[:2]
-    if not packing.counts:
-        widths = {name: part.shape[-1] for name, part in zip(program.state_names, state, strict=True)}
-        return library.zeros((steps, batch, sum(widths[name] for name in program.output)), x), list(state)
-    rows = x.reshape(steps * batch, x.shape[2])
-    if packing.sources is not None:
-        rows = library.take(rows, packing.sources)
-    if packing.order is not None:
-        state = [library.take(part, packing.order) for part in state]
-    y, final = _choose(call).module.run(call, rows, packing.counts, state)
-    if packing.sources is not None:
-        y = library.put(y, packing.sources, steps * batch)
-    if packing.order is not None:
-        back = np.argsort(packing.order)
-        final = [library.take(part, back) for part in final]
-    return y.reshape(steps, batch, y.shape[-1]), final
+    streams = _checked_streams(program, streams or {}, x)
+    packing = Packing.of(x.shape[0], x.shape[1], lengths, reverse)
+    call = Call(program, weights, x, packing, streams, checkpoint_steps)
+    return run(call, state)
+
+
+def run(call: Call, state: Sequence[Any], runner: Any = None) -> tuple[Any, list[Any]]:
+    """Run a call; `runner` is what `bind` returned, or None to choose a candidate."""
+    if not call.packing.counts:
+        names, x = call.program.state_names, call.x
+        widths = {name: part.shape[-1] for name, part in zip(names, state, strict=True)}
+        zeros = _kind_module(x).LIBRARY.zeros
+        return zeros((*x.shape[:2], sum(widths[name] for name in call.program.output)), x), list(state)
+    result: tuple[Any, list[Any]] = (runner or _choose(call).module).run(call, state)
+    return result
+
+
+def _checked_streams(program: Program, streams: Mapping[str, Any], x: Any) -> Mapping[str, Any]:
+    """Return the streams. Raises ShapeError when they are not those of the program, or not over the steps of x."""
+    names = [name for name, _ in program.streams]
+    if set(streams) != set(names):
+        expected, came = " ".join(names) or "none", " ".join(streams) or "none"
+        raise ShapeError(f"this program expected streams: {expected}; got {came}.", "give [T, B, width] for each.")
+    for name, values in streams.items():
+        shapes.expect("this program", f"stream {name!r}", values, "T B width", T=x.shape[0], B=x.shape[1])
+    return streams
+
+
+def bind(program: Program, weights: Mapping[str, Any]) -> Any:
+    """Bind a program to NumPy weights, with the first candidate that can: it has `run` as here and `step`."""
+    able = (candidate.module for candidate in CANDIDATES if ARRAY in candidate.takes)
+    return next(module for module in able if module.refuse_weights(weights) is None).bind(program, weights)
 
 
 def explain(layer: Runnable, x: Any, lengths: Any = None) -> Explanation:
@@ -113,16 +138,16 @@ def _choose(call: Call) -> Candidate:
 
 def _refusal(candidate: Candidate, call: Call) -> str | None:
     kind = _kind(call.x)
-    if candidate.takes != kind:
+    if kind not in candidate.takes:
         return f"x is a {kind}"
     reason: str | None = candidate.module.refuse(call)
     return reason
 
 
 def _kind(x: Any) -> str:
-    return "NumPy array" if isinstance(x, np.ndarray) else "torch tensor"
+    return ARRAY if isinstance(x, np.ndarray) else TENSOR
 
 
 def _kind_module(x: Any) -> Any:
     """Return the interpreter's module for arrays such as x."""
-    return next(candidate.module for candidate in reversed(CANDIDATES) if candidate.takes == _kind(x))
+    return next(candidate.module for candidate in reversed(CANDIDATES) if _kind(x) in candidate.takes)

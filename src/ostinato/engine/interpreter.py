@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..program import Program
-from ..program.operations import ELEMENTWISE
+from ..program.operations import ELEMENTWISE, REDUCTIONS, SOURCES
 from ..program.program import Placement
 
 Array = Any
@@ -22,7 +22,8 @@ Array = Any
 class Library:
     """What the interpreter needs of an array library, beside ``@``, ``+`` and slicing.
 
-    operations: a function for each elementwise operation.
+    operations: a function for each elementwise operation. reductions: for each row reduction, over the last axis,
+    which stays with size 1. einsum: Einstein's summation, as in ``einsum("ij,j->i", a, b)``.
     rows: join arrays along the first axis. columns: join along the last.
     split_rows, split_columns: cut into pieces of the given sizes along the first or last axis.
     constant: a number as an array without axes, like another array. zeros: of a shape, like another.
@@ -30,6 +31,8 @@ class Library:
     """
 
     operations: Mapping[str, Callable[..., Array]]
+    reductions: Mapping[str, Callable[[Array], Array]]
+    einsum: Callable[..., Array]
     rows: Callable[[Sequence[Array]], Array]
     columns: Callable[[Sequence[Array]], Array]
     split_rows: Callable[[Array, Sequence[int]], Sequence[Array]]
@@ -53,7 +56,8 @@ class Interpreter:
     """A program bound to weights, ready to run over one array library.
 
     weights: an array for each name of `Program.weight_shapes`; biases may be left out. like: an array
-    whose type, and device, numbers take.
+    whose type, and device, numbers take. What depends on parameters alone is computed in the first run, which
+    tells the widths.
     """
 
     def __init__(self, program: Program, weights: Mapping[str, Array], library: Library, like: Array) -> None:
@@ -63,10 +67,10 @@ class Interpreter:
         self.like = like
         self._parameters: list[Array] = [None] * len(program.instructions)
         self._actions: dict[Placement, list[Action]] = {"parameters": [], "input": [], "state": []}
-        self._sources: dict[str, list[tuple[int, str]]] = {"input": [], "raw": [], "state": []}
+        self._sources: dict[str, list[tuple[int, str]]] = {name: [] for name in SOURCES}
         for slot in range(len(program.instructions)):
             self._bind(slot)
-        self._evaluate("parameters", self._parameters)
+        self._has_parameters = False
         self._read_by_step = self._input_slots_read_by_step()
 
     # ---- binding, once
@@ -76,6 +80,8 @@ class Interpreter:
         placement = self.program.placements[slot]
         if operation in ELEMENTWISE:
             self._actions[placement].append(Action((slot,), self.library.operations[operation], arguments))
+        elif operation in REDUCTIONS:
+            self._actions[placement].append(Action((slot,), self.library.reductions[operation], arguments))
         elif operation == "recurrent":
             self._bind_group(slot, arguments[0], placement)
         elif operation == "matrix":
@@ -100,7 +106,7 @@ class Interpreter:
         split = self.library.split_columns
 
         def products(v: Array) -> Sequence[Array]:
-            result = v @ matrix.T
+            result = self._product(matrix, v, len(group))
             return split(result if bias is None else result + bias, sizes)
 
         def product(v: Array) -> Array:
@@ -108,6 +114,15 @@ class Interpreter:
 
         function = products if len(group) > 1 else product
         self._actions[placement].append(Action(tuple(group), function, (argument,)))
+
+    def _product(self, matrix: Array, v: Array, gates: int) -> Array:
+        """Return v [..., width] times the stacked matrices [G·H, width/heads] of some gates: [..., G·H]."""
+        heads = v.shape[-1] // matrix.shape[-1]
+        if heads == 1:
+            return v @ matrix.T
+        blocks = matrix.reshape(gates, heads, -1, matrix.shape[-1])
+        parts = v.reshape(*v.shape[:-1], heads, -1)
+        return self.library.einsum("...kj,gkij->...gki", parts, blocks).reshape(*v.shape[:-1], len(matrix))
 
     def _stack(self, gates: list[str]) -> tuple[Array, Array | None]:
         """Return the recurrent matrices and biases of some gates, one under the other."""
@@ -133,14 +148,27 @@ class Interpreter:
 
     # ---- running
 
-    def sequence(self, rows: Array, counts: Sequence[int], state: Sequence[Array]) -> tuple[Array, list[Array]]:
+    def sequence(
+        self,
+        rows: Array,
+        counts: Sequence[int],
+        state: Sequence[Array],
+        streams: Mapping[str, Array] | None = None,
+    ) -> tuple[Array, list[Array]]:
         """Run over packed rows [N, D], `counts[t]` of them at step t, from a state [B, width] each.
+
+        streams: packed rows [N, width] of each of the program's streams, by name.
 
         Returns the output's rows [N, O] and the state after each sequence's last step. At least one
         step is needed.
         """
+        streams = streams or {}
+        if not self._has_parameters:
+            self._compute_parameters(self.program.measured_widths(self.weights, state, streams, rows))
         values = list(self._parameters)
         self._read_input(rows, values)
+        for slot, name in self._sources["stream"]:
+            values[slot] = streams[name]
         self._evaluate("input", values)
         per_step = [(slot, self.library.split_rows(values[slot], counts)) for slot in self._read_by_step]
         outputs: list[Array] = []
@@ -155,6 +183,12 @@ class Interpreter:
             outputs.append(self._output(state))
         ended.append(state)
         return self.library.rows(outputs), [self.library.rows(parts) for parts in zip(*reversed(ended), strict=True)]
+
+    def _compute_parameters(self, widths: Mapping[str, int]) -> None:
+        for slot, letter in self._sources["size"]:
+            self._parameters[slot] = self.library.constant(widths[letter], self.like)
+        self._evaluate("parameters", self._parameters)
+        self._has_parameters = True
 
     def _read_input(self, rows: Array, values: list[Array]) -> None:
         gates = self.program.input_gates

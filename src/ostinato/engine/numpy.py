@@ -10,6 +10,7 @@ import numpy as np
 from ..program import Program
 from .call import Call
 from .interpreter import Array, Interpreter, Library
+from .rows import run_over_rows
 
 DESCRIPTION = "the program, interpreted over NumPy"
 
@@ -59,6 +60,8 @@ LIBRARY = Library(
         "maximum": np.maximum,
         "minimum": np.minimum,
     },
+    reductions={"sum": lambda v: v.sum(axis=-1, keepdims=True)},
+    einsum=np.einsum,
     rows=np.concatenate,
     columns=lambda parts: np.concatenate(parts, axis=-1),
     split_rows=_split(0),
@@ -77,10 +80,42 @@ class NumpyInterpreter(Interpreter):
         with np.errstate(all="ignore"):
             super().__init__(program, weights, LIBRARY, like)
 
-    def sequence(self, rows: Array, counts: Sequence[int], state: Sequence[Array]) -> tuple[Array, list[Array]]:
+    def sequence(
+        self,
+        rows: Array,
+        counts: Sequence[int],
+        state: Sequence[Array],
+        streams: Mapping[str, Array] | None = None,
+    ) -> tuple[Array, list[Array]]:
         """Run over packed rows, as `Interpreter.sequence` does."""
         with np.errstate(all="ignore"):
-            return super().sequence(rows, counts, state)
+            return super().sequence(rows, counts, state, streams)
+
+
+class Interpreted:
+    """A program bound to NumPy weights in the interpreter."""
+
+    def __init__(self, program: Program, weights: Mapping[str, Array]) -> None:
+        like = next(iter(weights.values()), np.empty(0, np.float32))
+        self._interpreter = NumpyInterpreter(program, weights, like)
+
+    def run(self, call: Call, state: Sequence[Array]) -> tuple[Array, list[Array]]:
+        """Run a call, of which only x, the streams and the packing are looked at."""
+        return run_over_rows(call, state, LIBRARY, lambda _, *rest: self._interpreter.sequence(*rest))
+
+    def step(self, x: Array, state: Sequence[Array]) -> tuple[Array, list[Array]]:
+        """Run one step over x [B, D]; return y [B, O] and the state after it."""
+        return self._interpreter.sequence(x, (len(x),), state)
+
+
+def refuse_weights(weights: Mapping[str, Array]) -> str | None:
+    """Never refuses NumPy weights."""
+    return None
+
+
+def bind(program: Program, weights: Mapping[str, Array]) -> Interpreted:
+    """Bind a program to NumPy weights."""
+    return Interpreted(program, weights)
 
 
 def refuse(call: Call) -> str | None:
@@ -88,6 +123,13 @@ def refuse(call: Call) -> str | None:
     return None
 
 
-def run(call: Call, rows: Array, counts: Sequence[int], state: Sequence[Array]) -> tuple[Array, list[Array]]:
-    """Run a call over packed rows."""
-    return NumpyInterpreter(call.program, call.weights, rows).sequence(rows, counts, state)
+def run(call: Call, state: Sequence[Array]) -> tuple[Array, list[Array]]:
+    """Run a call; return y [T, B, O] and the state after it."""
+    return run_over_rows(call, state, LIBRARY, _run_rows)
+
+
+def _run_rows(
+    call: Call, rows: Array, counts: Sequence[int], state: Sequence[Array], streams: Mapping[str, Array]
+) -> tuple[Array, list[Array]]:
+    """Run a call over packed rows of x and of each stream."""
+    return NumpyInterpreter(call.program, call.weights, rows).sequence(rows, counts, state, streams)

@@ -24,11 +24,14 @@ class Packing:
     counts: live rows at each step, never growing; steps without a live row are left out.
     order: for each place, the sequence in it, longest first; None where that changes nothing.
     sources: for each row, its position t·B + b in x [T, B, …]; None where that changes nothing.
+    lengths, is_reversed: what it was made from; lengths are None for a full batch.
     """
 
     counts: tuple[int, ...]
     order: Index | None = None
     sources: Index | None = None
+    lengths: Index | None = None
+    is_reversed: bool = False
 
     @classmethod
     def of(cls, steps: int, batch: int, lengths: Index | None, reverse: bool) -> Packing:
@@ -42,13 +45,14 @@ class Packing:
         step = np.repeat(np.arange(live_steps), counts)
         place = np.arange(len(step)) - np.repeat(np.cumsum(counts) - counts, counts)
         time = ordered[place] - 1 - step if reverse else step
-        return cls(tuple(counts.tolist()), order, time * batch + order[place])
+        return cls(tuple(counts.tolist()), order, time * batch + order[place], lengths, reverse)
 
     @classmethod
     def _full(cls, steps: int, batch: int, reverse: bool) -> Packing:
         counts = (batch,) * steps if batch else ()
         positions = np.arange(steps * batch).reshape(steps, batch)
-        return cls(counts, None, np.ascontiguousarray(positions[::-1]).reshape(-1) if reverse else None)
+        sources = np.ascontiguousarray(positions[::-1]).reshape(-1) if reverse else None
+        return cls(counts, sources=sources, is_reversed=reverse)
 
     @property
     def is_full(self) -> bool:

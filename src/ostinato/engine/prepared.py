@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..program import Program
 from . import dispatch
-from .numpy import NumpyInterpreter
-from .packing import checked_lengths
+from .call import Call
+from .packing import Packing, checked_lengths
 
 Array = NDArray[Any]
 
@@ -19,23 +18,32 @@ Array = NDArray[Any]
 class Prepared:
     """A program bound to weights.
 
-    weights: an array for each name of `Program.weight_shapes`; biases may be left out.
+    weights: an array for each name of `Program.weight_shapes`; biases may be left out. They are read once:
+    a later change of theirs is not seen.
     """
 
     def __init__(self, program: Program, weights: Mapping[str, Array]) -> None:
         self.program = program
         self.weights = dict(weights)
-        like = next(iter(self.weights.values()), np.empty(0, np.float32))
-        self._interpreter = NumpyInterpreter(program, self.weights, like)
+        self._bound = dispatch.bind(program, self.weights)
 
     def sequence(self, x: Array, state: Sequence[Array], lengths: Any = None) -> tuple[Array, list[Array]]:
-        """Run over x [T, B, D] from a state [B, width] each; return y [T, B, O] and the state after it."""
-        known = checked_lengths("Prepared.sequence", lengths, x.shape[0], x.shape[1])
-        return dispatch.sequence(self.program, self.weights, x, state, known)
+        """Run over x [T, B, D] from a state [B, width] each; return y [T, B, O] and the state after it.
+
+        lengths: B whole numbers, the steps of each sequence; None means all T.
+        """
+        steps, batch = x.shape[:2]
+        known = checked_lengths("Prepared.sequence", lengths, steps, batch)
+        call = Call(self.program, self.weights, x, Packing.of(steps, batch, known, reverse=False))
+        return dispatch.run(call, state, self._bound)
 
     def step(self, x: Array, state: Sequence[Array]) -> tuple[Array, list[Array]]:
-        """Run one step over x [B, D]; return y [B, O] and the state after it."""
-        return self._interpreter.sequence(x, (len(x),), state)
+        """Run one step over x [B, D] from a state [B, width] each; return y [B, O] and the state after it.
+
+        Raises ShapeError naming the array that has another shape, type or layout than the weights ask for.
+        """
+        result: tuple[Array, list[Array]] = self._bound.step(x, state)
+        return result
 
 
 def prepare(program: Program, weights: Mapping[str, Array]) -> Prepared:

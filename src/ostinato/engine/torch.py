@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .call import Call
 from .interpreter import Interpreter, Library
+from .rows import run_over_rows
 
 DESCRIPTION = "the program, interpreted over torch"
 
@@ -47,6 +48,8 @@ LIBRARY = Library(
         "maximum": torch.maximum,
         "minimum": torch.minimum,
     },
+    reductions={"sum": lambda v: v.sum(dim=-1, keepdim=True)},
+    einsum=torch.einsum,
     rows=lambda parts: torch.cat(list(parts)),
     columns=lambda parts: torch.cat(list(parts), dim=-1),
     split_rows=lambda array, sizes: array.split(list(sizes), dim=0),
@@ -58,11 +61,27 @@ LIBRARY = Library(
 )
 
 
+def refuse_transforms(who: str) -> str | None:
+    """Return why `who`, which knows plain tensors only, cannot run what torch is doing to its tensors now, or None."""
+    if torch._C._functorch.peek_interpreter_stack() is not None:
+        return f"{who} do not know torch.func's transforms"
+    if torch.autograd.forward_ad._current_level >= 0:
+        return f"{who} have no forward-mode derivative"
+    return None
+
+
 def refuse(call: Call) -> str | None:
     """Never refuses tensors."""
     return None
 
 
-def run(call: Call, rows: Tensor, counts: Sequence[int], state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-    """Run a call over packed rows."""
-    return Interpreter(call.program, call.weights, LIBRARY, rows).sequence(rows, counts, state)
+def run(call: Call, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """Run a call; return y [T, B, O] and the state after it."""
+    return run_over_rows(call, state, LIBRARY, _run_rows)
+
+
+def _run_rows(
+    call: Call, rows: Tensor, counts: Sequence[int], state: Sequence[Tensor], streams: Mapping[str, Tensor]
+) -> tuple[Tensor, list[Tensor]]:
+    """Run a call over packed rows of x and of each stream."""
+    return Interpreter(call.program, call.weights, LIBRARY, rows).sequence(rows, counts, state, streams)

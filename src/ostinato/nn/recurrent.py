@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .. import cells, engine, shapes
 from ..cells import Cell
-from ..cells.initialisers import draw_weights
 from ..engine.call import Call
 from ..engine.packing import Index, Packing, checked_lengths
 from ..errors import OptionError, ShapeError, closest
 from ..program import Program
+from .noise import Noise, checked_probability
+from .sizes import all_widths, checked_heads, positive
+from .weights import Weights
 
 RANDOM_STATE_DEVIATION = 0.1
 """Standard deviation of the noise of ``initial_state="random"``: small beside states, which lie in (-1, 1)."""
@@ -39,10 +40,20 @@ class Recurrent(nn.Module):
     initial_state: ``"zero"``; ``"learned"``, a vector for each state, starting at zero; or
     ``"random"``, normal noise of deviation 0.1 in training and zero otherwise (Zimmermann et al. 2012).
     widths: sizes for further letters of the cell's widths, as ``{"P": 64}``.
+    heads: cut each gate's recurrent matrix into that many blocks along its diagonal: a unit then depends on the units
+    of its own head alone. H, and the width that the matrices take, must be multiples of it.
+    recurrent_dropout: probability of dropping an element of what enters the recurrent matrices, in training: one mask
+    for a whole sequence (Gal & Ghahramani 2016), inverted scaling. Gates share the mask of what they share. Each call
+    draws anew, so a sequence that is fed in chunks has a mask for each chunk.
+    zoneout: for each state named, as ``{"c": 0.5, "h": 0.05}``, the probability that a unit keeps its old value for a
+    step (Krueger et al. 2017). Drawn for each unit and step in training; otherwise the expectation,
+    p · old + (1 - p) · new. As in the paper, h is computed from c as it is before zoneout, and y is made of the
+    states after it.
+    residual: add to the output of each layer that is as wide as its input that input, as it is before dropout.
 
     Weights of layer k, direction d are ``layers.k.d.<name>``, with the names and shapes of
     `Program.weight_shapes`: ``W``, ``W_bias``, ``R``, ``R_bias``, ``p_<vector>``, ``M_<matrix>``. They start
-    as the cell says (`ostinato.cells.initialisers`), drawn from torch's generator.
+    as the cell says (`ostinato.cells.initialisers`), drawn from torch's generator. Noise is drawn from it too.
 
     Raises OptionError for an impossible option.
     """
@@ -60,31 +71,44 @@ class Recurrent(nn.Module):
         initial_state: InitialState = "zero",
         *,
         widths: Mapping[str, int] | None = None,
+        heads: int = 1,
+        recurrent_dropout: float = 0.0,
+        zoneout: Mapping[str, float] | None = None,
+        residual: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         self.cell = cells.find(cell)
-        self.input_size = _positive("input_size", input_size)
-        self.hidden_size = _positive("hidden_size", hidden_size)
-        self.num_layers = _positive("num_layers", num_layers)
+        self.input_size = positive("input_size", input_size)
+        self.hidden_size = positive("hidden_size", hidden_size)
+        self.num_layers = positive("num_layers", num_layers)
         self.bias = bias
         self.batch_first = batch_first
-        self.dropout = dropout
+        self.dropout = checked_probability("dropout", dropout)
         self.bidirectional = bidirectional
         self.initial_state = initial_state
-        if not isinstance(dropout, (int, float)) or not 0.0 <= dropout < 1.0:
-            raise OptionError(f"dropout must be at least 0 and less than 1, not {dropout!r}.")
         if initial_state not in ("zero", "learned", "random"):
             raise OptionError(
                 f"there is no initial state {initial_state!r}.",
                 closest(str(initial_state), ("zero", "learned", "random")),
             )
-        self.widths = _widths(self.program, hidden_size, widths or {})
+        self.widths = all_widths(self.program, hidden_size, widths or {})
+        self.heads = checked_heads(self.program, self.widths, heads)
+        self.recurrent_dropout = recurrent_dropout
+        self.zoneout = dict(zoneout) if isinstance(zoneout, Mapping) else zoneout
+        self.residual = residual
+        self.noise = Noise.of(self.program, recurrent_dropout, {} if zoneout is None else zoneout)
         self.output_size = self.program.output_width(self.widths) * self.num_directions
         sizes = [self.input_size] + [self.output_size] * (num_layers - 1)
+        if residual and self.output_size not in sizes:
+            raise OptionError(
+                f"residual needs a layer that is as wide as its input, but y has {self.output_size} features "
+                f"and x has {input_size}.",
+                "give it more layers, or an input as wide as its output.",
+            )
         self.layers = nn.ModuleList(
-            nn.ModuleList(Weights(self, size, device, dtype) for _ in range(self.num_directions)) for size in sizes
+            nn.ModuleList(self._weights(size, device, dtype) for _ in range(self.num_directions)) for size in sizes
         )
 
     @property
@@ -118,18 +142,20 @@ class Recurrent(nn.Module):
         initial = self._initial(batch, x) if state is None else self._checked_state(state, batch)
         final = []
         for index, layer in enumerate(self.layers):
-            if index:
-                x = nn.functional.dropout(x, self.dropout, self.training)
-            x, after = self._run_layer(layer, x, initial[index], known_lengths)
+            read = nn.functional.dropout(x, self.dropout, self.training) if index else x
+            y, after = self._run_layer(layer, read, initial[index], known_lengths)
+            x = y + _live(x, known_lengths) if self.residual and x.shape[-1] == self.output_size else y
             final.append(after)
         return (x.transpose(0, 1) if self.batch_first else x), tuple(final)
 
     def engine_call(self, x: Tensor, lengths: Any = None) -> Call:
-        """Return what the first layer would ask the engine to run; for `ostinato.engine.explain`."""
+        """Return what the first layer would ask the engine to run, apart from what it draws; for `engine.explain`."""
         x = self._steps_first(x)
         steps, batch = x.shape[:2]
         packing = Packing.of(steps, batch, checked_lengths(self._name, lengths, steps, batch), reverse=False)
-        return Call(self.program, self.layers[0][0].named(), x, packing)  # type: ignore[index]
+        program = self._running_program
+        streams = {name: x.new_zeros(steps, batch, self.widths[width]) for name, width in program.streams}
+        return Call(program, self.layers[0][0].named(), x, packing, streams)  # type: ignore[index]
 
     def extra_repr(self) -> str:
         said = [self.cell.name, f"{self.input_size}", f"{self.hidden_size}"]
@@ -140,20 +166,40 @@ class Recurrent(nn.Module):
             "dropout": 0.0,
             "bidirectional": False,
             "initial_state": "zero",
+            "heads": 1,
+            "recurrent_dropout": 0.0,
+            "zoneout": None,
+            "residual": False,
         }
         said += [f"{name}={getattr(self, name)!r}" for name, value in defaults.items() if getattr(self, name) != value]
         return ", ".join(said)
+
+    @property
+    def _running_program(self) -> Program:
+        return self.noise.training if self.training else self.noise.evaluation
 
     def _run_layer(self, layer: Any, x: Tensor, state: Sequence[Tensor], lengths: Index | None) -> tuple[Tensor, Any]:
         outputs, finals = [], []
         for direction, weights in enumerate(layer):
             before = [part[direction] for part in state] if self.bidirectional else list(state)
-            y, after = engine.sequence(self.program, weights.named(), x, before, lengths, reverse=direction == 1)
+            y, after = self._run_direction(weights.named(), x, before, lengths, reverse=direction == 1)
             outputs.append(y)
             finals.append(after)
         if not self.bidirectional:
             return outputs[0], self.cell.State(*finals[0])
         return torch.cat(outputs, dim=-1), self.cell.State(*map(torch.stack, zip(*finals, strict=True)))
+
+    def _run_direction(
+        self, weights: Mapping[str, Tensor], x: Tensor, state: list[Tensor], lengths: Index | None, reverse: bool
+    ) -> tuple[Tensor, list[Tensor]]:
+        masks: list[Tensor] = []
+        streams: dict[str, Tensor] = {}
+        if self.training:
+            steps, batch = x.shape[:2]
+            masks = self.noise.masks(self.widths, batch, x)
+            streams = self.noise.streams(self.widths, steps, batch, x)
+        y, after = engine.sequence(self._running_program, weights, x, [*state, *masks], lengths, reverse, streams)
+        return y, after[: len(state)]
 
     # ---- the state before the first step
 
@@ -172,6 +218,18 @@ class Recurrent(nn.Module):
         if self.initial_state == "random" and self.training:
             return torch.randn(shape, dtype=x.dtype, device=x.device) * RANDOM_STATE_DEVIATION
         return x.new_zeros(shape)
+
+    def _weights(self, input_size: int, device: Any, dtype: Any) -> Weights:
+        return Weights(
+            self.cell,
+            input_size,
+            self.widths,
+            bias=self.bias,
+            heads=self.heads,
+            learns_initial_state=self.initial_state == "learned",
+            device=device,
+            dtype=dtype,
+        )
 
     # ---- checks
 
@@ -206,46 +264,14 @@ class Recurrent(nn.Module):
         return state
 
 
-class Weights(nn.Module):
-    """The weights of one layer in one direction, and its learned initial state if there is one."""
-
-    def __init__(self, owner: Recurrent, input_size: int, device: Any, dtype: Any) -> None:
-        super().__init__()
-        random = np.random.default_rng(int(torch.randint(2**62, (), device="cpu")))
-        drawn = draw_weights(owner.program, dict(owner.cell.init), random, input_size, owner.widths, owner.bias)
-        self.names = tuple(drawn)
-        kind: Any = {"device": device, "dtype": dtype or torch.get_default_dtype()}
-        for name, values in drawn.items():
-            self.register_parameter(name, nn.Parameter(torch.tensor(values, **kind)))
-        if owner.initial_state == "learned":
-            for name, width in owner.program.states:
-                self.register_parameter(f"initial_{name}", nn.Parameter(torch.zeros(owner.widths[width], **kind)))
-
-    def named(self) -> dict[str, Tensor]:
-        """Return the weights that the engine takes, by name."""
-        return {name: getattr(self, name) for name in self.names}
+def _live(x: Tensor, lengths: Index | None) -> Tensor:
+    """Return x [T, B, …] with zeros beyond each length, whatever stood there."""
+    if lengths is None:
+        return x
+    beyond = torch.arange(len(x))[:, None] >= torch.from_numpy(lengths)
+    return x.masked_fill(beyond[:, :, None].to(x.device), 0.0)
 
 
 def detach(state: Sequence[Any]) -> State:
     """Return a state that holds the same values and no history, to cut back-propagation through time."""
     return tuple(type(part)(*(tensor.detach() for tensor in part)) for part in state)
-
-
-def _positive(name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise OptionError(f"{name} must be a whole number of at least 1, not {value!r}.")
-    return value
-
-
-def _widths(program: Program, hidden_size: int, given: Mapping[str, int]) -> dict[str, int]:
-    letters = program.width_letters[1:]
-    missing = [letter for letter in letters if letter not in given]
-    if missing:
-        raise OptionError(
-            f"this cell has a width {missing[0]} beside H, which needs a size.",
-            f'give it as widths={{"{missing[0]}": 64}}.',
-        )
-    unknown = [letter for letter in given if letter not in letters]
-    if unknown:
-        raise OptionError(f"widths names {unknown[0]!r}, which the cell does not use.", closest(unknown[0], letters))
-    return {"H": hidden_size} | {letter: _positive(f"widths[{letter!r}]", given[letter]) for letter in letters}

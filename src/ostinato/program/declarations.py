@@ -6,17 +6,17 @@ import keyword
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from ..errors import ProgramError
-from .operations import ELEMENTWISE, PRODUCTS, SOURCES
+from .operations import ELEMENTWISE, PRODUCTS, REDUCTIONS, SOURCES
 
 SCALAR = "1"
-"""The width of a number, which fits any other width."""
+"""The width of a number, be it a constant or one number a row; it fits any other width."""
 MAX_NAMES = 200
-"""More gates, states, vectors or matrices than any step needs; bounds the work that a hostile file can ask for."""
+"""More names of a kind, be it gates or vectors, than a step needs; bounds the work that a hostile file can ask for."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _WIDTH = re.compile(r"[A-Z][A-Za-z0-9_]{0,15}")
 
@@ -55,6 +55,7 @@ class Declarations:
     gates: names, in the order in which their weights are stacked; each is H wide.
     states: name and width of each state. vectors: the same of each learned vector.
     matrices: the declared matrices. output: the states that a step puts out, joined in this order.
+    streams: name and width of each stream. Only rewrites of a program and derivatives have any, no cell.
 
     Raises ProgramError when the names do not fit together.
     """
@@ -64,6 +65,7 @@ class Declarations:
     vectors: tuple[tuple[str, str], ...]
     matrices: tuple[Matrix, ...]
     output: tuple[str, ...]
+    streams: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
         for kind, names in (
@@ -72,6 +74,7 @@ class Declarations:
             ("vector", [name for name, _ in self.vectors]),
             ("matrix", [matrix.name for matrix in self.matrices]),
             ("state of the output", self.output),
+            ("stream", [name for name, _ in self.streams]),
         ):
             if len(names) > MAX_NAMES:
                 raise ProgramError(f"a program has at most {MAX_NAMES} names of a kind, not {len(names):,}.")
@@ -95,12 +98,16 @@ class Declarations:
             if width in ("B", "T", "D"):
                 raise ProgramError(f"{width} is no width: it stands for batch, time or input.", "use P, for instance.")
 
+    @property
+    def declared_widths(self) -> list[str]:
+        """The widths of the states, vectors, streams and matrices."""
+        declared = [width for _, width in self.states + self.vectors + self.streams]
+        return declared + [letter for matrix in self.matrices for letter in (matrix.rows, matrix.columns)]
+
     @cached_property
     def width_letters(self) -> tuple[str, ...]:
-        """Every width that the program declares, H first."""
-        declared = [width for _, width in self.states + self.vectors]
-        declared += [letter for matrix in self.matrices for letter in (matrix.rows, matrix.columns)]
-        return tuple(dict.fromkeys(["H", *declared]))
+        """Every width of the program, H first."""
+        return tuple(dict.fromkeys(["H", *self.declared_widths]))
 
     @cached_property
     def state_names(self) -> tuple[str, ...]:
@@ -122,6 +129,8 @@ class Declarations:
             return self._type_of_source(operation, given, name, value)
         if operation in PRODUCTS:
             return self._type_of_product(operation, given, name)
+        if operation in REDUCTIONS:
+            return self._type_of_reduction(operation, given)
         return self._type_of_elementwise(operation, given)
 
     def _type_of_source(self, operation: str, given: list[Type], name: str, value: float) -> Type:
@@ -132,6 +141,11 @@ class Declarations:
             return Type(_lookup("state", name, dict(self.states)))
         elif operation == "vector":
             return Type(_lookup("vector", name, dict(self.vectors)))
+        elif operation == "stream":
+            return Type(_lookup("stream", name, dict(self.streams)))
+        elif operation == "size":
+            _check_known("width", name, self.width_letters)
+            return Type(SCALAR)
         elif operation == "constant":
             if not math.isfinite(value):
                 raise ProgramError(f"a constant must be finite, not {value}.")
@@ -150,6 +164,13 @@ class Declarations:
         if argument.width != matrix.columns:
             raise ProgramError(f"matrix {name!r} takes a vector of width {matrix.columns}, not {argument.width}.")
         return Type(matrix.rows)
+
+    def _type_of_reduction(self, operation: str, given: list[Type]) -> Type:
+        _check_count(operation, given, 1)
+        (argument,) = given
+        if argument.is_mask or argument.width == SCALAR:
+            raise ProgramError(f"{operation!r} needs a vector, not {argument}.")
+        return Type(SCALAR)
 
     def _type_of_elementwise(self, operation: str, given: list[Type]) -> Type:
         known = _lookup("operation", operation, ELEMENTWISE)

@@ -46,8 +46,12 @@ ELEMENTWISE: dict[str, Operation] = {
 }
 """Elementwise operations by name. `relu` is max(v, 0), `softplus` log(1 + exp v), `where` takes a comparison first."""
 
-SOURCES = ("input", "raw", "state", "vector", "constant")
-"""Where values come from: ``x.<gate>``, ``x.raw``, ``s.<state>``, ``p.<vector>``, and numbers."""
+SOURCES = ("input", "raw", "state", "vector", "constant", "size", "stream")
+"""Where values come from: ``x.<gate>``, ``x.raw``, ``s.<state>``, ``p.<vector>``, numbers, the number of units of a
+width (``size(H)``), and streams: values that come with each step beside the input, and have no weight."""
 
 PRODUCTS = ("recurrent", "matrix")
 """Matrix products: ``R.<gate>(v)`` and ``M.<matrix>(v)``."""
+
+REDUCTIONS = ("sum",)
+"""From a vector to one number a row: `sum` adds up its units."""

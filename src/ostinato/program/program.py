@@ -11,14 +11,16 @@ so that a model file can carry it.
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+import msgspec
+
 from ..errors import ProgramError, ShapeError
 from .declarations import Declarations, Instruction, Matrix, Type
-from .operations import ELEMENTWISE, PRODUCTS, SOURCES
+from .operations import ELEMENTWISE, PRODUCTS, REDUCTIONS, SOURCES
 
 MAX_INSTRUCTIONS = 2_000
 """More than any step needs; bounds the work that a hostile file can ask for."""
@@ -31,7 +33,7 @@ class Program(Declarations):
     """One step of a recurrence: its declarations and the instructions over them.
 
     instructions: the step. results: the slot of each state after the step, in the states' order.
-    types: what each slot holds; derived.
+    types: what each slot holds; derived. text: the program in writing, of which equal programs have the same; derived.
 
     Two programs are equal when all their parts are. Raises ProgramError when the parts do not fit
     together.
@@ -40,6 +42,7 @@ class Program(Declarations):
     instructions: tuple[Instruction, ...]
     results: tuple[int, ...]
     types: tuple[Type, ...] = field(init=False, compare=False, repr=False)
+    text: str = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -52,7 +55,13 @@ class Program(Declarations):
             types.append(self.type_of(instruction, types))
         object.__setattr__(self, "types", tuple(types))
         self._check_recurrent_width()
+        self._check_sizes()
         self._check_results()
+        object.__setattr__(self, "text", msgspec.json.encode(self.to_data()).decode())
+
+    def __hash__(self) -> int:
+        # A string knows its hash; that of many instructions would be computed at every look-up.
+        return hash(self.text)
 
     def _check_recurrent_width(self) -> None:
         widths = {self.types[i.arguments[0]].width for i in self.instructions if i.operation == "recurrent"}
@@ -61,6 +70,13 @@ class Program(Declarations):
                 f"the recurrent matrices take values of one width, not {' and '.join(sorted(widths))}.",
                 'declare a matrix for the others: matrices="name[H,P]", used as M.name(v).',
             )
+
+    def _check_sizes(self) -> None:
+        """Check that something is as wide as each size that is used: H alone may be a width that nothing has."""
+        known = {width for width, _ in self.types} | set(self.declared_widths)
+        for operation, _, name, _ in self.instructions:
+            if operation == "size" and name not in known:
+                raise ProgramError(f"size({name}) is used, but nothing in this program is {name} wide.")
 
     def _check_results(self) -> None:
         if len(self.results) != len(self.states):
@@ -111,14 +127,17 @@ class Program(Declarations):
         return sum(widths[declared[name]] for name in self.output)
 
     def weight_shapes(
-        self, input_size: int, widths: Mapping[str, int], bias: bool = True
+        self, input_size: int, widths: Mapping[str, int], bias: bool = True, heads: int = 1
     ) -> dict[str, tuple[int, ...]]:
         """Return the shape of every weight that a run of this program needs, by name.
 
-        ``W`` [G·H, D] and ``W_bias`` [G·H] over `input_gates`, ``R`` [G·H, width] over
+        ``W`` [G·H, D] and ``W_bias`` [G·H] over `input_gates`, ``R`` [G·H, width/heads] over
         `recurrent_gates`, ``R_bias`` [G·H] over `recurrent_bias_gates`, ``p_<vector>``, ``M_<matrix>``.
 
-        Raises ShapeError when ``x.raw`` is used and the input is not H wide.
+        With heads, a gate's recurrent matrix is block-diagonal: rows k·H/heads … (k + 1)·H/heads - 1 multiply only
+        the same part, the k-th, of the argument's units.
+
+        Raises ShapeError when ``x.raw`` is used and the input is not H wide, or when a width does not divide by heads.
         """
         hidden = widths["H"]
         if self.reads_raw_input and input_size != hidden:
@@ -126,17 +145,44 @@ class Program(Declarations):
                 f"this cell uses x.raw, the input itself, so D must equal H={hidden}; got D={input_size}.",
                 "use x.<gate> for an input of another width.",
             )
+        for letter in dict.fromkeys(("H", self.recurrent_width)):
+            if self.recurrent_gates and widths[letter] % heads:
+                raise ShapeError(
+                    f"{heads} heads need a width {letter} that divides by {heads}, not {widths[letter]}.",
+                    "choose another number of heads, or another size.",
+                )
         shapes: dict[str, tuple[int, ...]] = {}
         if self.input_gates:
             shapes["W"] = (len(self.input_gates) * hidden, input_size)
             shapes["W_bias"] = (len(self.input_gates) * hidden,)
         if self.recurrent_gates:
-            shapes["R"] = (len(self.recurrent_gates) * hidden, widths[self.recurrent_width])
+            shapes["R"] = (len(self.recurrent_gates) * hidden, widths[self.recurrent_width] // heads)
         if self.recurrent_bias_gates:
             shapes["R_bias"] = (len(self.recurrent_bias_gates) * hidden,)
         shapes |= {f"p_{name}": (widths[width],) for name, width in self.vectors}
         shapes |= {f"M_{name}": (widths[rows], widths[columns]) for name, rows, columns in self.matrices}
         return {name: shape for name, shape in shapes.items() if bias or name not in ("W_bias", "R_bias")}
+
+    def measured_widths(
+        self, weights: Mapping[str, Any], state: Sequence[Any], streams: Mapping[str, Any], x: Any
+    ) -> dict[str, int]:
+        """Return the size of each width letter, read off the arrays of a run: the inverse of `weight_shapes`.
+
+        weights: by the names of `weight_shapes`. state: [..., width] each. streams: by name, [..., width] each.
+        x: [..., D]. H is left out where nothing is that wide.
+        """
+        widths = {width: part.shape[-1] for (_, width), part in zip(self.states, state, strict=True)}
+        widths |= {width: streams[name].shape[-1] for name, width in self.streams}
+        widths |= {width: weights[f"p_{name}"].shape[0] for name, width in self.vectors}
+        for name, rows, columns in self.matrices:
+            widths[rows], widths[columns] = weights[f"M_{name}"].shape
+        if self.input_gates:
+            widths["H"] = weights["W"].shape[0] // len(self.input_gates)
+        elif self.recurrent_gates:
+            widths["H"] = weights["R"].shape[0] // len(self.recurrent_gates)
+        elif self.reads_raw_input:
+            widths["H"] = x.shape[-1]
+        return widths
 
     def _gates_of(self, operation: str) -> tuple[str, ...]:
         used = {instruction.name for instruction in self.instructions if instruction.operation == operation}
@@ -193,7 +239,7 @@ class Program(Declarations):
             below = {placements[slot] for slot in arguments}
             if operation == "state" or "state" in below:
                 placements.append("state")
-            elif operation in ("input", "raw") or "input" in below:
+            elif operation in ("input", "raw", "stream") or "input" in below:
                 placements.append("input")
             else:
                 placements.append("parameters")
@@ -208,6 +254,7 @@ class Program(Declarations):
             ("vectors", " ".join(f"{name}[{width}]" for name, width in self.vectors)),
             ("matrices", " ".join(f"{name}[{rows},{columns}]" for name, rows, columns in self.matrices)),
             ("output", " ".join(self.output)),
+            ("streams", " ".join(f"{name}[{width}]" for name, width in self.streams)),
         ]
         lines = [f"{title:9}{text}" for title, text in declared if text]
         lines += [
@@ -227,7 +274,17 @@ class Program(Declarations):
             list(self.output),
             [_to_data(instruction) for instruction in self.instructions],
             list(self.results),
+            *([[list(stream) for stream in self.streams]] if self.streams else []),
         ]
+
+    @classmethod
+    def from_text(cls, text: str) -> Program:
+        """Build a program from its text, checking everything. Raises ProgramError, whatever the text."""
+        try:
+            data = msgspec.json.decode(text)
+        except msgspec.DecodeError as error:
+            raise ProgramError(f"this is not a program's text: {error}.") from None
+        return cls.from_data(data)
 
     @classmethod
     def from_data(cls, data: Any) -> Program:
@@ -236,7 +293,9 @@ class Program(Declarations):
         Raises ProgramError, whatever the data.
         """
         try:
-            gates, states, vectors, matrices, output, instructions, results = _list(data)
+            gates, states, vectors, matrices, output, instructions, results, *streams = _list(data)
+            if streams and (len(streams) > 1 or streams[0] == []):
+                raise ProgramError("this is not a program's data: it has more parts than a program.")
             return cls(
                 gates=_strings(gates),
                 states=tuple(_pair(state) for state in _list(states)),
@@ -245,6 +304,7 @@ class Program(Declarations):
                 output=_strings(output),
                 instructions=tuple(_from_data(item) for item in _list(instructions)),
                 results=_slots(results),
+                streams=tuple(_pair(stream) for stream in _list(streams[0])) if streams else (),
             )
         except (TypeError, ValueError, OverflowError) as error:
             if isinstance(error, ProgramError):
@@ -257,7 +317,17 @@ def _print(instruction: Instruction) -> str:
     slots = [f"v{slot}" for slot in arguments]
     if operation in ELEMENTWISE:
         return ELEMENTWISE[operation].text.format(*slots)
-    prefix = {"input": "x", "raw": "x", "state": "s", "vector": "p", "recurrent": "R", "matrix": "M"}
+    if operation == "size" or operation in REDUCTIONS:
+        return f"{operation}({name or slots[0]})"
+    prefix = {
+        "input": "x",
+        "raw": "x",
+        "state": "s",
+        "vector": "p",
+        "stream": "stream",
+        "recurrent": "R",
+        "matrix": "M",
+    }
     if operation == "constant":
         return repr(value)
     return f"{prefix[operation]}.{name or 'raw'}" + (f"({slots[0]})" if slots else "")

@@ -12,7 +12,7 @@ from .program import Program
 
 FUNCTIONS = tuple(name for name, operation in ELEMENTWISE.items() if operation.text.startswith(name))
 """The operations that are written as a function; the others are operators."""
-ALLOWED = f"+ - * /, {', '.join(FUNCTIONS)}, comparisons"
+ALLOWED = f"+ - * /, {', '.join(FUNCTIONS)}, layer_norm, comparisons"
 
 
 class Tracer:
@@ -185,7 +185,7 @@ class Value:
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
             raise AttributeError(name)
-        hint = f"write {_spelt(name)}." if name in FUNCTIONS else f"allowed: {ALLOWED}."
+        hint = f"write {_SPELT[name]}." if name in _SPELT else f"allowed: {ALLOWED}."
         raise CellError(f"a value of a step has no attribute {name!r}.", hint)
 
     def __repr__(self) -> str:
@@ -360,17 +360,18 @@ def _unknown(what: str) -> CellError:
 def _foreign(library: str, name: str) -> CellError:
     known = _SYNONYMS.get(name, name)
     hint = f"allowed: {ALLOWED}."
-    if known in FUNCTIONS:
-        hint = f"write {_spelt(known)}" + ("." if known == "abs" else ", imported from ostinato.cells.")
+    if known in _SPELT:
+        hint = f"write {_SPELT[known]}" + ("." if known == "abs" else ", imported from ostinato.cells.")
     elif known in ELEMENTWISE:
         hint = "write the operator between a value and a number of Python's own, such as float(a) * v."
     return CellError(f"{library}'s {name} cannot take a value of a step.", hint)
 
 
-def _spelt(name: str) -> str:
-    """Return how a function of the language is written, with its arguments."""
-    return f"{name}({('v', 'a, b', 'condition, a, b')[ELEMENTWISE[name].arity - 1]})"
-
+_SPELT = {
+    "layer_norm": "layer_norm(v, scale, shift)",
+    **{name: f"{name}({('v', 'a, b', 'condition, a, b')[ELEMENTWISE[name].arity - 1]})" for name in FUNCTIONS},
+}
+"""How each function of the language is written, with its arguments."""
 
 _SYNONYMS = {
     "absolute": "abs",

@@ -1,0 +1,29 @@
+"""torch.nn.RNNCell, GRUCell and LSTMCell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from ..problem import Problem
+from . import torch_weights
+from .contender import Run
+from .torch_tools import TorchContender, step_run, tensor
+
+
+class TorchCell(TorchContender):
+    """The cell as it comes."""
+
+    def prepare(self, problem: Problem) -> Run:
+        point = problem.point
+        cell = torch_weights.CELLS[point.cell](point.inputs, point.hidden)
+        torch_weights.put(cell, problem.weights)
+        x, (h, *rest) = tensor(problem.x)[0], [tensor(part) for part in problem.state]
+        state = (h, *rest) if rest else h
+
+        def step() -> tuple[Tensor, Sequence[Tensor]]:
+            after = cell(x, state)
+            return (after[0], after) if rest else (after, [after])
+
+        return step_run(step)

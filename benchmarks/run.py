@@ -1,0 +1,89 @@
+"""The run: for each point, who is right is timed, in turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from .contenders import REFERENCE, Entry, Refused
+from .grid import Point
+from .parity import fault
+from .problem import Array, live_rows, operations
+from .report import Row, Settings
+from .timing import Timing, in_turns
+from .worker import Failed, Worker
+
+Tell = Callable[[str], None]
+"""Takes a line on how far the run is."""
+
+
+class Field:
+    """The contenders' processes, each begun when first needed and begun anew when it has failed."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._workers: dict[str, Worker] = {}
+
+    def worker(self, entry: Entry) -> Worker:
+        """Return a contender's process."""
+        if entry.name not in self._workers:
+            self._workers[entry.name] = Worker(entry, self.threads)
+        return self._workers[entry.name]
+
+    def dismiss(self, name: str) -> None:
+        """End a contender's process, if it has one."""
+        with suppress(KeyError):
+            self._workers.pop(name).close()
+
+    def close(self) -> None:
+        """End them all."""
+        for name in list(self._workers):
+            self.dismiss(name)
+
+
+@contextmanager
+def field_of(threads: int) -> Iterator[Field]:
+    """Give a field, and end its processes afterwards."""
+    field = Field(threads)
+    try:
+        yield field
+    finally:
+        field.close()
+
+
+def run_point(field: Field, point: Point, entries: Sequence[Entry], settings: Settings, tell: Tell) -> Row:
+    """Check every contender at a point, and time those that are right."""
+    expected = field.worker(REFERENCE).prepare(point)
+    ready, left_out = {}, {}
+    for entry in entries:
+        if entry.missing or not entry.takes(point):
+            continue
+        reason = _prepare(field, entry, point, expected)
+        if reason is None:
+            ready[entry.name] = field.worker(entry)
+        else:
+            left_out[entry.name] = reason
+            tell(f"  {entry.name} is not timed: {reason}")
+    timings: dict[str, Timing] = {}
+    while ready and not timings:
+        try:
+            timings = in_turns(ready, settings.rounds, settings.seconds, settings.pause)
+        except Failed as error:
+            name = error.contender
+            del ready[name]
+            left_out[name] = f"failed: {error}"
+            field.dismiss(name)
+            tell(f"  {name} is not timed: {left_out[name]}")
+    return Row(point, live_rows(point), operations(point), timings, left_out)
+
+
+def _prepare(field: Field, entry: Entry, point: Point, expected: dict[str, Array]) -> str | None:
+    """Make a contender ready; return why it is not timed, or None."""
+    try:
+        wrong = fault(field.worker(entry).prepare(point), expected, entry.tolerance)
+        return None if wrong is None else f"wrong: {wrong}"
+    except Refused as reason:
+        return f"refused: {reason}"
+    except Failed as error:
+        field.dismiss(entry.name)
+        return f"failed: {error}"

@@ -1,0 +1,111 @@
+"""A report as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from .contenders import OURS
+from .grid import GROUPS
+from .report import Report, Row
+from .summary import cost_of_cells, summarise
+from .timing import Timing
+
+
+def markdown(report: Report) -> str:
+    """Return the whole report: machine, targets, a table for each group, and who was left out."""
+    parts = [f"# Benchmarks, {report.date}", *_head(report), *_targets(report)]
+    for group, title in GROUPS.items():
+        if rows := report.of(group):
+            parts += [f"## {title}", _table(rows, report.machine.abilities.peak_all)]
+    parts += _left_out(report)
+    return "\n\n".join(parts) + "\n"
+
+
+def _head(report: Report) -> Iterator[str]:
+    machine, settings, can = report.machine, report.settings, report.machine.abilities
+    if settings.quick:
+        yield "**A quick run, to see that everything works: these times say little.**"
+    yield "\n".join(
+        [
+            f"* {machine.processor}, {machine.cores} cores, {' '.join(machine.instruction_sets)}, "
+            f"L2 {machine.l2_kib} KiB, {machine.memory_gib:g} GiB, {machine.system}; "
+            f"load {machine.load:.2f} at the start",
+            f"* multiply-add peak {can.peak_one:.0f} GFLOP/s on one thread, {can.peak_all:.0f} on {settings.threads}; "
+            f"L2 read bandwidth {can.l2_bandwidth:.0f} GB/s (by {can.measured_with})",
+            f"* {', '.join(f'{name} {version}' for name, version in machine.versions.items())}",
+            f"* float32, {settings.threads} threads; medians of {settings.rounds} rounds in turns, ± half the distance "
+            f"between the quartiles; a stretch of at least {1e3 * settings.seconds:.0f} ms a round",
+        ]
+    )
+
+
+def _targets(report: Report) -> Iterator[str]:
+    # The points of a quick run are not those that the targets speak of.
+    if not report.settings.quick and (lines := summarise(report)):
+        yield "## Targets"
+        yield _grid(
+            ["what", "target", "found", ""],
+            [
+                [line.what, f"{'≤' if line.is_most else '≥'} {line.target:.2f}", f"{line.found:.2f}", _met(line.is_met)]
+                for line in lines
+            ],
+        )
+
+
+def _met(is_met: bool) -> str:
+    return "met" if is_met else "**not met**"
+
+
+def _table(rows: Sequence[Row], peak: float) -> str:
+    names = list(dict.fromkeys(name for row in rows for name in row.timings))
+    has_peers = any(row.peers for row in rows)
+    has_operations = any(row.operations for row in rows)
+    is_step = rows[0].point.group == "step"
+    costs = cost_of_cells(rows) if rows[0].point.group == "cells" else {}
+    head = ["cell", "size", *(f"{name}, {'µs' if is_step else 'ms'}" for name in names)]
+    head += ["GFLOP/s", "of peak"] * has_operations + ["× best peer"] * has_peers + ["× lstm"] * bool(costs)
+    if rows[0].point.group == "text":
+        head.append("characters/s")
+    body = []
+    for row in rows:
+        cells = [row.point.cell, row.point.size.replace("-", " ")]
+        cells += [_time(row.timings.get(name), 1e3 if is_step else 1.0) for name in names]
+        if has_operations:
+            gflops = row.gflops(OURS) if row.ours else None
+            cells += [_number(gflops, ".1f"), _number(gflops and gflops / peak, ".0%")]
+        if has_peers:
+            cells.append(_number(row.ratio(), ".2f"))
+        if costs:
+            cells.append(_number(costs.get(row.point.cell), ".2f"))
+        if row.point.group == "text":
+            cells.append(_number(1e3 * row.rows / row.ours.median if row.ours else None, ",.0f"))
+        body.append(cells)
+    return _grid(head, body)
+
+
+def _time(timing: Timing | None, scale: float) -> str:
+    if timing is None:
+        return "–"
+    return f"{_digits(scale * timing.median)} ±{_digits(scale * (timing.high - timing.low) / 2, 1)}"
+
+
+def _digits(value: float, count: int = 3) -> str:
+    """Write a number with at least some digits that count, and without an exponent."""
+    return f"{value:.0f}" if value >= 10 ** (count - 1) else f"{value:.{count}g}"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)
+
+
+def _left_out(report: Report) -> Iterator[str]:
+    lines = [f"* {name}: not installed ({', '.join(libraries)})" for name, libraries in report.missing.items()]
+    lines += [f"* {row.point.name}: {name}: {why}" for row in report.rows for name, why in row.left_out.items()]
+    if lines:
+        yield "## Not timed"
+        yield "\n".join(lines)
+
+
+def _grid(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *body]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,182 @@
+// The elementwise part of a step: a short list of instructions, run tile by tile.
+//
+// All instructions run on one tile before the next tile is begun, so what passes between them stays in the L1 cache,
+// and the cost of interpreting is that of one jump per instruction and tile.
+#pragma once
+
+#include "functions.h"
+#include "plan.h"
+
+namespace ostinato::OSTINATO_LEVEL {
+
+template <class T>
+constexpr Index TILE = 1024 / Index(sizeof(T));  // elements: a multiple of PANEL, and so of every vector
+
+template <class T, class Function>
+static OSTINATO_INLINE void map(T* result, const T* a, Index count, Function function) {
+    for (Index i = 0; i < count; i += Vec<T>::lanes) function(Vec<T>::load(a + i)).store(result + i);
+}
+
+template <class T, class Function>
+static OSTINATO_INLINE void map(T* result, const T* a, const T* b, Index count, Function function) {
+    for (Index i = 0; i < count; i += Vec<T>::lanes)
+        function(Vec<T>::load(a + i), Vec<T>::load(b + i)).store(result + i);
+}
+
+template <class T, class Function>
+static OSTINATO_INLINE void map(T* result, const T* a, const T* b, const T* c, Index count, Function function) {
+    for (Index i = 0; i < count; i += Vec<T>::lanes)
+        function(Vec<T>::load(a + i), Vec<T>::load(b + i), Vec<T>::load(c + i)).store(result + i);
+}
+
+// result[i] = operation(a[i], b[i], c[i]) for whole vectors; an operation of fewer arguments ignores the others.
+template <class T>
+static void evaluate(Operation operation, const T* a, const T* b, const T* c, T* result, Index count) {
+    using V = Vec<T>;
+#define OSTINATO_MAP1(name, expression) \
+    case Operation::name##_: return map(result, a, count, [](V u) OSTINATO_LAMBDA { return expression; });
+#define OSTINATO_MAP2(name, expression) \
+    case Operation::name##_: return map(result, a, b, count, [](V u, V v) OSTINATO_LAMBDA { return expression; });
+#define OSTINATO_MAP3(name, expression) \
+    case Operation::name##_:            \
+        return map(result, a, b, c, count, [](V u, V v, V w) OSTINATO_LAMBDA { return expression; });
+    switch (operation) {
+        OSTINATO_MAP2(add, u + v)
+        OSTINATO_MAP2(subtract, u - v)
+        OSTINATO_MAP2(multiply, u * v)
+        OSTINATO_MAP2(divide, u / v)
+        OSTINATO_MAP1(negate, -u)
+        OSTINATO_MAP2(less, as_vec(less(u, v)))
+        OSTINATO_MAP2(less_equal, as_vec(less_equal(u, v)))
+        OSTINATO_MAP2(greater, as_vec(greater(u, v)))
+        OSTINATO_MAP2(greater_equal, as_vec(greater_equal(u, v)))
+        OSTINATO_MAP2(equal, as_vec(equal(u, v)))
+        OSTINATO_MAP2(not_equal, as_vec(not_equal(u, v)))
+        OSTINATO_MAP3(where, select(as_mask(u), v, w))
+        OSTINATO_MAP1(sigmoid, sigmoid(u))
+        OSTINATO_MAP1(tanh, tanh(u))
+        OSTINATO_MAP1(relu, max(u, V::zero()))
+        OSTINATO_MAP1(exp, exp(u))
+        OSTINATO_MAP1(log, log(u))
+        OSTINATO_MAP1(softplus, softplus(u))
+        OSTINATO_MAP1(sqrt, sqrt(u))
+        OSTINATO_MAP1(square, u * u)
+        OSTINATO_MAP1(abs, abs(u))
+        OSTINATO_MAP1(sin, sin(u))
+        OSTINATO_MAP1(cos, cos(u))
+        OSTINATO_MAP2(maximum, max(u, v))
+        OSTINATO_MAP2(minimum, min(u, v))
+        OSTINATO_MAP1(copy, u)
+        OSTINATO_MAP3(multiply_add, fma(u, v, w))
+        OSTINATO_MAP3(multiply_subtract, fms(u, v, w))
+        OSTINATO_MAP3(subtract_multiply, fnma(u, v, w))
+        case Operation::count: return;
+    }
+#undef OSTINATO_MAP1
+#undef OSTINATO_MAP2
+#undef OSTINATO_MAP3
+}
+
+// Where the arrays of a plan lie at the present step. A stride is the distance from panel to panel.
+template <class T>
+struct Places {
+    T* const* bases;
+    const Index* strides;
+};
+
+// What a section needs of its thread: registers, constants (a tile each), and room for tiles that are put together.
+template <class T>
+struct TileMemory {
+    T* registers;
+    const T* constants;
+    T* staging;
+    T** pointers;  // one an operand
+};
+
+// Copies between an array and a tile that spans `count` whole panels of `run` elements.
+template <class T>
+static void gather(T* tile, const T* from, Index stride, Index run, Index count) {
+    for (Index p = 0; p < count; ++p)
+        map(tile + p * run, from + p * stride, run, [](Vec<T> v) OSTINATO_LAMBDA { return v; });
+}
+
+template <class T>
+static void scatter(T* to, const T* tile, Index stride, Index run, Index count) {
+    for (Index p = 0; p < count; ++p)
+        map(to + p * stride, tile + p * run, run, [](Vec<T> v) OSTINATO_LAMBDA { return v; });
+}
+
+// Runs a section on `count` whole panels from `panel` on, or (count 0) on elements [from, from + length) of one panel.
+template <class T>
+static void run_tile(const Item& section, const Places<T>& places, const TileMemory<T>& memory, Index run, Index panel,
+                     Index count, Index from, Index length) {
+    for (Index o = 0; o < section.operand_count; ++o) {
+        const Operand& operand = section.operands[o];
+        if (operand.kind == OperandKind::tile) {
+            memory.pointers[o] = memory.registers + operand.index * TILE<T>;
+        } else if (operand.kind == OperandKind::constant) {
+            memory.pointers[o] = const_cast<T*>(memory.constants) + operand.index * TILE<T>;
+        } else {
+            const Index stride = places.strides[operand.index];
+            T* base = places.bases[operand.index] + panel * stride + from;
+            const bool in_one_piece = count <= 1 || stride == run;
+            memory.pointers[o] = in_one_piece ? base : memory.staging + o * TILE<T>;
+            if (!in_one_piece && operand.filled) gather(memory.pointers[o], base, stride, run, count);
+        }
+    }
+    T* const* at = memory.pointers;
+    for (Index i = 0; i < section.instruction_count; ++i) {
+        const Instruction& code = section.instructions[i];
+        evaluate<T>(code.operation, at[code.a], code.b < 0 ? nullptr : at[code.b], code.c < 0 ? nullptr : at[code.c],
+                    at[code.result], length);
+    }
+    if (count <= 1) return;
+    for (Index o = 0; o < section.operand_count; ++o) {
+        const Operand& operand = section.operands[o];
+        const Index stride = operand.kind == OperandKind::array ? places.strides[operand.index] : run;
+        if (operand.written && stride != run)
+            scatter(places.bases[operand.index] + panel * stride, at[o], stride, run, count);
+    }
+}
+
+// Runs a section over `rows` live rows of the given panels.
+template <class T>
+static void run_section(const Item& section, const Places<T>& places, const TileMemory<T>& memory, Index rows,
+                        Range over) {
+    const Index run = rows * PANEL;
+    if (run * 2 > TILE<T>) {
+        const Index pieces = (run + TILE<T> - 1) / TILE<T>;
+        for (Index panel = over.begin; panel < over.end; ++panel)
+            for (Index piece = 0; piece < pieces; ++piece) {
+                const Range part = share(rows, piece, pieces);
+                run_tile(section, places, memory, run, panel, 1, part.begin * PANEL, part.size() * PANEL);
+            }
+    } else {
+        const Index together = TILE<T> / run;
+        for (Index panel = over.begin; panel < over.end; panel += together) {
+            const Index count = over.end - panel < together ? over.end - panel : together;
+            run_tile(section, places, memory, run, panel, count, 0, count * run);
+        }
+    }
+}
+
+// result[row] = the sum of a row's units, sixteen times: sixteen lanes, each in the order of the panels, then halves.
+template <class T>
+static void sum_rows(T* result, const T* a, Index stride, Index width, Index rows) {
+    for (Index row = 0; row < rows; ++row) {
+        T lanes[PANEL] = {};
+        for (Index panel = 0; panel < panels(width); ++panel) {
+            const T* from = a + panel * stride + row * PANEL;
+            const Index filled = width - panel * PANEL;
+            if (filled >= PANEL)
+                map(lanes, lanes, from, PANEL, [](Vec<T> u, Vec<T> v) OSTINATO_LAMBDA { return u + v; });
+            else
+                for (Index i = 0; i < filled; ++i) lanes[i] += from[i];
+        }
+        for (Index half = PANEL / 2; half >= 1; half /= 2)
+            for (Index i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+        map(result + row * PANEL, lanes, PANEL, [lanes](Vec<T>) OSTINATO_LAMBDA { return Vec<T>::splat(lanes[0]); });
+    }
+}
+
+}  // namespace ostinato::OSTINATO_LEVEL

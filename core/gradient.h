@@ -1,0 +1,190 @@
+// What back-propagation takes after its loop over time, as products over all rows.
+#pragma once
+
+#include "product.h"
+#include "run.h"
+#include "sequence.h"
+
+namespace ostinato::OSTINATO_LEVEL {
+
+// Rows of input gradients that are taken together: enough to use a panel of weights well, few enough for the cache.
+constexpr Index GRADIENT_ROWS = 48;
+
+template <class T>
+static void input_gradient(const InputGradient<T>& job, Range over) {
+    const Index width = padded(job.input_size);
+    Carver sizes(nullptr);
+    sizes.take<T>(GRADIENT_ROWS * width);
+    sizes.take<PanelJob<T>>(panels(width));
+    Carver carver(scratch(sizes.used()));
+    T* result = carver.take<T>(GRADIENT_ROWS * width);
+    PanelJob<T>* jobs = carver.take<PanelJob<T>>(panels(width));
+    static const T zeros[PANEL] = {};
+    for (Index first = over.begin; first < over.end; first += GRADIENT_ROWS) {
+        const Index rows = over.end - first < GRADIENT_ROWS ? over.end - first : GRADIENT_ROWS;
+        for (Index p = 0; p < panels(width); ++p) {
+            T* to = result + p * GRADIENT_ROWS * PANEL;
+            if (job.raw)
+                gather(to, job.raw + (p * job.rows + first) * PANEL, 0, rows * PANEL, 1);
+            else if (job.gate_count == 0)
+                for (Index i = 0; i < rows * PANEL; ++i) to[i] = 0;
+        }
+        for (Index gate = 0; gate < job.gate_count; ++gate) {
+            const Matrix<T>& matrix = job.matrices[gate];
+            const bool fresh = gate == 0 && !job.raw;
+            for (Index p = 0; p < panels(width); ++p) {
+                T* to = result + p * GRADIENT_ROWS * PANEL;
+                jobs[p] = {matrix.data + p * matrix.panel_size, fresh ? zeros : to, fresh ? 0 : PANEL, to};
+            }
+            multiply<T>(job.gradients[gate] + first * PANEL, job.rows * PANEL, matrix.k_count, jobs, panels(width),
+                        rows);
+        }
+        for (Index row = 0; row < rows; ++row) {
+            const Index at = job.sources ? job.sources[first + row] : first + row;
+            for (Index p = 0; p < panels(width); ++p) {
+                const T* from = result + (p * GRADIENT_ROWS + row) * PANEL;
+                T* to = job.y + at * job.input_size + p * PANEL;
+                const Index filled = job.input_size - p * PANEL;
+                for (Index i = 0; i < (filled < PANEL ? filled : PANEL); ++i) to[i] = from[i];
+            }
+        }
+    }
+}
+
+// Brings rows of the operand into a block of panels: [panels][K_BLOCK][16].
+template <class T>
+class OperandRows {
+ public:
+    explicit OperandRows(const WeightGradient<T>& job) : job_(job) {}
+
+    void take(T* block, Index first, Index count) {
+        while (job_.initial && step_ + 1 < job_.rows.steps && job_.rows.starts[step_ + 1] <= first) ++step_;
+        Index step = step_;
+        for (Index r = 0; r < count; ++r) {
+            const Index row = first + r;
+            while (job_.initial && step + 1 < job_.rows.steps && job_.rows.starts[step + 1] <= row) ++step;
+            take_row(block + r * PANEL, row, step);
+        }
+    }
+
+ private:
+    void take_row(T* to, Index row, Index step) {
+        if (job_.outside) return from_outside(to, job_.outside, job_.rows.sources ? job_.rows.sources[row] : row);
+        if (!job_.initial) return from_panels(to, row);
+        const Index place = row - job_.rows.starts[step];
+        if (step) return from_panels(to, job_.rows.starts[step - 1] + place);
+        from_outside(to, *job_.initial, job_.rows.order ? job_.rows.order[place] : place);
+    }
+
+    void from_panels(T* to, Index row) {
+        for (Index p = 0; p < panels(job_.k_count); ++p)
+            gather(to + p * K_BLOCK * PANEL, job_.in_panels + (p * job_.rows.total + row) * PANEL, 0, PANEL, 1);
+    }
+
+    void from_outside(T* to, const T* rows, Index row) {
+        for (Index p = 0; p < panels(job_.k_count); ++p) {
+            const Index filled = !rows ? 0 : job_.k_count - p * PANEL;
+            const T* from = rows ? rows + row * job_.k_count + p * PANEL : nullptr;
+            T* panel = to + p * K_BLOCK * PANEL;
+            if (filled >= PANEL)
+                gather(panel, from, 0, PANEL, 1);
+            else
+                for (Index i = 0; i < PANEL; ++i) panel[i] = i < filled ? from[i] : T(0);
+        }
+    }
+
+    const WeightGradient<T>& job_;
+    Index step_ = 0;
+};
+
+// sums[16] += the sum of `count` rows of a panel: four chains, then their sum.
+template <class T>
+static void add_rows(T* sums, const T* rows, Index count) {
+    using V = Vec<T>;
+    for (Index v = 0; v < PANEL; v += V::lanes) {
+        V chain[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
+        Index row = 0;
+        for (; row + 4 <= count; row += 4)
+            for (Index c = 0; c < 4; ++c) chain[c] = chain[c] + V::load(rows + (row + c) * PANEL + v);
+        for (; row < count; ++row) chain[0] = chain[0] + V::load(rows + row * PANEL + v);
+        (V::load(sums + v) + ((chain[0] + chain[1]) + (chain[2] + chain[3]))).store(sums + v);
+    }
+}
+
+// `over`: panels of sixteen units, counted through all gates.
+template <class T>
+static void weight_gradient(const WeightGradient<T>& job, Range over) {
+    const Index unit_panels = panels(job.units), k_panels = panels(job.k_count);
+    const Index part = k_panels * PANEL * PANEL;  // the sums of one panel of units: [panels of k][16 units][16]
+    Carver sizes(nullptr);
+    sizes.take<T>(k_panels * K_BLOCK * PANEL);
+    sizes.take<T>(over.size() * part);
+    sizes.take<T>(over.size() * PANEL);
+    sizes.take<PanelJob<T>>(k_panels);
+    Carver carver(scratch(sizes.used()));
+    T* block = carver.take<T>(k_panels * K_BLOCK * PANEL);
+    T* sums = carver.take<T>(over.size() * part);
+    T* biases = carver.take<T>(over.size() * PANEL);
+    PanelJob<T>* jobs = carver.take<PanelJob<T>>(k_panels);
+    for (Index i = 0; i < over.size() * part; ++i) sums[i] = 0;
+    for (Index i = 0; i < over.size() * PANEL; ++i) biases[i] = 0;
+
+    OperandRows<T> operand(job);
+    for (Index first = 0; first < job.rows.total; first += K_BLOCK) {
+        const Index rows = job.rows.total - first < K_BLOCK ? job.rows.total - first : K_BLOCK;
+        operand.take(block, first, rows);
+        for (Index at = over.begin; at < over.end; ++at) {
+            const Index gate = at / unit_panels, panel = at % unit_panels;
+            const T* gradient = job.gradients[gate] + (panel * job.rows.total + first) * PANEL;
+            if (job.biases && job.biases[gate]) add_rows(biases + (at - over.begin) * PANEL, gradient, rows);
+            if (!job.results[gate]) continue;
+            const Range k = k_range(job.units, job.k_count, job.heads, panel);
+            Index count = 0;
+            for (Index p = k.begin / PANEL; p < panels(k.end); ++p)
+                jobs[count++] = {block + p * K_BLOCK * PANEL, nullptr, 0,
+                                 sums + (at - over.begin) * part + p * PANEL * PANEL};
+            const Index units = job.units - panel * PANEL < PANEL ? job.units - panel * PANEL : PANEL;
+            multiply<T, Left::k_by_rows, Sum::apart>(gradient, 0, rows, jobs, count, units);
+        }
+    }
+    for (Index at = over.begin; at < over.end; ++at) {
+        const Index gate = at / unit_panels, panel = at % unit_panels;
+        const Index k_width = job.k_count / job.heads, head_units = job.units / job.heads;
+        for (Index i = 0; i < PANEL && panel * PANEL + i < job.units; ++i) {
+            const Index unit = panel * PANEL + i;
+            if (job.biases && job.biases[gate]) job.biases[gate][unit] += biases[(at - over.begin) * PANEL + i];
+            if (!job.results[gate]) continue;
+            T* row = job.results[gate] + unit * k_width;
+            const Index from = unit / head_units * k_width;
+            const T* sum = sums + (at - over.begin) * part + i * PANEL;
+            for (Index k = 0; k < k_width; ++k) row[k] += sum[(from + k) / PANEL * PANEL * PANEL + (from + k) % PANEL];
+        }
+    }
+}
+
+// Packs panels of a matrix: for every sixteen units of its result, [k][16].
+template <class T>
+static void pack(const Packing<T>& job, Range over) {
+    const Index size = panel_size(job.units, job.k_count, job.heads);
+    const Index head_units = job.units / job.heads, head_k = job.k_count / job.heads;
+    for (Index p = over.begin; p < over.end; ++p) {
+        const Range k = k_range(job.units, job.k_count, job.heads, p);
+        T* to = job.result + p * size;
+        for (Index i = 0; i < PANEL; ++i) {
+            const Index unit = p * PANEL + i;
+            const Index head = unit / head_units;
+            const Range own = unit < job.units ? Range{head * head_k, (head + 1) * head_k} : Range{0, 0};
+            // Element (unit, k) of a stored matrix lies in row `unit`, or, transposed, in row k; a block-diagonal one
+            // is stored without what lies outside its blocks.
+            const T* from = job.transposed ? job.weights + (job.heads > 1 ? unit % head_units : unit)
+                                           : job.weights + unit * job.row_stride;
+            for (Index at = k.begin; at < k.end; ++at) {
+                const bool inside = at >= own.begin && at < own.end;
+                const Index within = job.transposed ? at * job.row_stride : at - own.begin;
+                to[(at - k.begin) * PANEL + i] = inside ? from[within] : T(0);
+            }
+        }
+    }
+}
+
+}  // namespace ostinato::OSTINATO_LEVEL

@@ -1,0 +1,783 @@
+// The core's one edge to Python. Arrays come as addresses: `ostinato.engine` has checked their shapes, types and
+// strides before. Everything else that comes is checked here.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "levels.h"
+#include "memory.h"
+#include "parallel.h"
+#include "threads.h"
+
+namespace nb = nanobind;
+
+namespace ostinato {
+
+namespace {
+
+using Address = std::uintptr_t;
+using Addresses = std::vector<Address>;
+using Integers = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+template <class T>
+T* at(Address address) {
+    return reinterpret_cast<T*>(address);
+}
+
+[[noreturn]] void refuse(const std::string& what) {
+    throw std::invalid_argument("ostinato._core: " + what);
+}
+
+void expect(bool holds, const char* what) {
+    if (!holds) refuse(what);
+}
+
+// ---- the level in use
+
+const Level* the_level = nullptr;
+
+std::vector<std::string> level_names() {
+    const Level* levels[MOST_LEVELS];
+    const int count = available_levels(levels);
+    std::vector<std::string> names;
+    for (int i = 0; i < count; ++i) names.emplace_back(levels[i]->name);
+    return names;
+}
+
+void use_level(const std::string& name) {
+    const Level* levels[MOST_LEVELS];
+    const int count = available_levels(levels);
+    for (int i = 0; i < count; ++i)
+        if (name == levels[i]->name) {
+            the_level = levels[i];
+            return;
+        }
+    refuse("there is no level " + name);
+}
+
+template <class T>
+const Functions<T>& functions();
+template <>
+const Functions<float>& functions<float>() {
+    return the_level->of_float;
+}
+template <>
+const Functions<double>& functions<double>() {
+    return the_level->of_double;
+}
+
+// ---- plans
+
+// Reads a plan's whole numbers, each within bounds.
+class Reader {
+ public:
+    explicit Reader(const std::vector<std::int32_t>& numbers) : numbers_(numbers) {}
+    std::int32_t next(Index low, Index high) {
+        expect(at_ < numbers_.size(), "a plan's item is too short");
+        const std::int32_t number = numbers_[at_++];
+        expect(number >= low && number < high, "a plan's item holds a number out of range");
+        return number;
+    }
+    void finish() const { expect(at_ == numbers_.size(), "a plan's item is too long"); }
+
+ private:
+    const std::vector<std::int32_t>& numbers_;
+    std::size_t at_ = 0;
+};
+
+constexpr Index MANY = 1 << 20;
+
+int arity(Operation operation) {
+    switch (operation) {
+        case Operation::where_:
+        case Operation::multiply_add_:
+        case Operation::multiply_subtract_:
+        case Operation::subtract_multiply_: return 3;
+        case Operation::negate_:
+        case Operation::sigmoid_:
+        case Operation::tanh_:
+        case Operation::relu_:
+        case Operation::exp_:
+        case Operation::log_:
+        case Operation::softplus_:
+        case Operation::sqrt_:
+        case Operation::square_:
+        case Operation::abs_:
+        case Operation::sin_:
+        case Operation::cos_:
+        case Operation::copy_: return 1;
+        default: return 2;
+    }
+}
+
+// Owns what a Plan points to.
+class PlanOwner {
+ public:
+    PlanOwner(Index letters, const std::vector<std::tuple<std::int32_t, std::int32_t, std::int32_t>>& arrays,
+              const std::vector<double>& constants, const std::vector<std::int32_t>& sizes,
+              const std::vector<std::vector<std::int32_t>>& items) {
+        plan.letter_count = letters;
+        for (const auto& [kind, width, index] : arrays) {
+            expect(kind >= 0 && kind < static_cast<std::int32_t>(ArrayKind::count), "unknown kind of array");
+            expect(width >= ROW_NUMBER && width < letters && index >= 0, "an array's width or index is out of range");
+            expect(width >= 0 || kind == static_cast<std::int32_t>(ArrayKind::local), "a number a row must be local");
+            arrays_.push_back({static_cast<ArrayKind>(kind), width, index});
+        }
+        expect(constants.size() == sizes.size(), "constants and sizes differ in number");
+        for (std::size_t i = 0; i < constants.size(); ++i) {
+            expect(sizes[i] >= -1 && sizes[i] < letters, "a constant's width is out of range");
+            constants_.push_back({constants[i], sizes[i]});
+        }
+        for (const auto& item : items) add(item);
+        plan.array_count = static_cast<Index>(arrays_.size());
+        plan.constant_count = static_cast<Index>(constants_.size());
+        plan.item_count = static_cast<Index>(items_.size());
+        plan.arrays = arrays_.data();
+        plan.constants = constants_.data();
+        plan.items = items_.data();
+    }
+    PlanOwner(const PlanOwner&) = delete;
+    PlanOwner& operator=(const PlanOwner&) = delete;
+
+    Plan plan{};
+    Index matrix_count = 0, bias_count = 0;
+
+ private:
+    Index array_count() const { return static_cast<Index>(arrays_.size()); }
+
+    void add(const std::vector<std::int32_t>& numbers) {
+        Reader reader(numbers);
+        Item item{};
+        item.kind = static_cast<ItemKind>(reader.next(0, static_cast<Index>(ItemKind::count)));
+        if (item.kind == ItemKind::section) add_section(item, reader);
+        if (item.kind == ItemKind::products) add_products(item, reader);
+        if (item.kind == ItemKind::sum) {
+            item.argument = reader.next(0, array_count());
+            item.result = reader.next(0, array_count());
+            expect(arrays_[static_cast<std::size_t>(item.result)].width == ROW_NUMBER, "a sum is one number a row");
+        }
+        reader.finish();
+        items_.push_back(item);
+    }
+
+    void add_section(Item& item, Reader& reader) {
+        item.width = reader.next(ROW_NUMBER, plan.letter_count);
+        item.tiles = reader.next(0, MANY);
+        item.operand_count = reader.next(0, MANY);
+        std::vector<Operand> operands;
+        for (Index i = 0; i < item.operand_count; ++i) {
+            Operand operand{};
+            operand.kind = static_cast<OperandKind>(reader.next(0, static_cast<Index>(OperandKind::count)));
+            const Index most = operand.kind == OperandKind::tile       ? item.tiles
+                               : operand.kind == OperandKind::constant ? static_cast<Index>(constants_.size())
+                                                                       : array_count();
+            operand.index = reader.next(0, most);
+            if (operand.kind == OperandKind::array) {
+                const std::int32_t width = arrays_[static_cast<std::size_t>(operand.index)].width;
+                expect(width == item.width || width == ROW_NUMBER, "an operand's width is not its section's");
+            }
+            operands.push_back(operand);
+        }
+        item.instruction_count = reader.next(0, MANY);
+        std::vector<Instruction> code;
+        for (Index i = 0; i < item.instruction_count; ++i) code.push_back(instruction(reader, item, operands));
+        plan.most_operands = std::max(plan.most_operands, item.operand_count);
+        plan.most_tiles = std::max(plan.most_tiles, Index(item.tiles));
+        item.operands = keep(operands_, std::move(operands));
+        item.instructions = keep(instructions_, std::move(code));
+    }
+
+    Instruction instruction(Reader& reader, const Item& item, std::vector<Operand>& operands) {
+        Instruction code{};
+        code.operation = static_cast<Operation>(reader.next(0, static_cast<Index>(Operation::count)));
+        code.result = reader.next(0, item.operand_count);
+        std::int32_t* const arguments[] = {&code.a, &code.b, &code.c};
+        for (int i = 0; i < 3; ++i) {
+            const bool used = i < arity(code.operation);
+            *arguments[i] = reader.next(used ? 0 : -1, used ? item.operand_count : 0);
+            if (!used) continue;
+            Operand& operand = operands[static_cast<std::size_t>(*arguments[i])];
+            if (!operand.written) operand.filled = true;
+        }
+        Operand& result = operands[static_cast<std::size_t>(code.result)];
+        expect(result.kind != OperandKind::constant, "a constant cannot be written");
+        expect(result.kind != OperandKind::array || item.width == ROW_NUMBER ||
+                   arrays_[static_cast<std::size_t>(result.index)].width == item.width,
+               "a wide result cannot be one number a row");
+        result.written = true;
+        return code;
+    }
+
+    void add_products(Item& item, Reader& reader) {
+        item.argument = wide_array(reader);
+        item.product_count = reader.next(0, MANY);
+        std::vector<Product> products;
+        for (Index i = 0; i < item.product_count; ++i) {
+            Product product{};
+            product.matrix = reader.next(0, MANY);
+            product.result = wide_array(reader);
+            product.start_kind = static_cast<Start>(reader.next(0, static_cast<Index>(Start::count)));
+            product.start = reader.next(0, product.start_kind == Start::array ? array_count() : MANY);
+            matrix_count = std::max(matrix_count, Index(product.matrix) + 1);
+            if (product.start_kind == Start::bias) bias_count = std::max(bias_count, Index(product.start) + 1);
+            products.push_back(product);
+        }
+        item.products = keep(products_, std::move(products));
+    }
+
+    // Products take and give whole vectors, no numbers a row.
+    std::int32_t wide_array(Reader& reader) const {
+        const std::int32_t array = reader.next(0, array_count());
+        expect(arrays_[static_cast<std::size_t>(array)].width >= 0, "a product needs a vector");
+        return array;
+    }
+
+    template <class U>
+    static const U* keep(std::vector<std::unique_ptr<std::vector<U>>>& owner, std::vector<U> values) {
+        owner.push_back(std::make_unique<std::vector<U>>(std::move(values)));
+        return owner.back()->data();
+    }
+
+    std::vector<Array> arrays_;
+    std::vector<Constant> constants_;
+    std::vector<Item> items_;
+    std::vector<std::unique_ptr<std::vector<Operand>>> operands_;
+    std::vector<std::unique_ptr<std::vector<Instruction>>> instructions_;
+    std::vector<std::unique_ptr<std::vector<Product>>> products_;
+};
+
+// ---- memory
+
+// Numbers that a call works on and gives up; the memory is used again.
+class Memory {
+ public:
+    explicit Memory(std::size_t bytes) : block_(bytes) {}
+    Address address() const { return reinterpret_cast<Address>(block_.data()); }
+
+ private:
+    Block block_;
+};
+
+// The same as an array of `count` numbers that whoever takes it owns.
+template <class T>
+nb::object numbers(std::size_t count) {
+    auto block = std::make_unique<Block>(count * sizeof(T));
+    T* const data = static_cast<T*>(block->data());
+    const nb::capsule owner(block.release(), [](void* p) noexcept { delete static_cast<Block*>(p); });
+    return nb::cast(nb::ndarray<T, nb::ndim<1>, nb::device::cpu>(data, {count}, owner));
+}
+
+// ---- rows
+
+// The rows of a batch in time order; owns its numbers.
+class RowsOwner {
+ public:
+    // Empty `sources`: rows lie as outside. Empty `order`: so do sequences.
+    RowsOwner(const Integers& counts, const Integers& sources, const Integers& order) {
+        Index total = 0;
+        for (std::size_t t = 0; t < counts.size(); ++t) {
+            const std::int64_t count = counts.data()[t];
+            expect(count > 0 && (t == 0 || count <= counts_.back()), "counts must be positive and never grow");
+            counts_.push_back(static_cast<Index>(count));
+            starts_.push_back(total);
+            total += static_cast<Index>(count);
+        }
+        sources_.assign(sources.data(), sources.data() + sources.size());
+        order_.assign(order.data(), order.data() + order.size());
+        expect(sources_.empty() || sources_.size() == static_cast<std::size_t>(total), "a source for each row");
+        expect(order_.empty() || counts_.empty() || order_.size() >= static_cast<std::size_t>(counts_[0]),
+               "a place for each sequence");
+        total_ = total;
+    }
+
+    // The rows of steps [begin, end); their first row counts as row 0.
+    struct Part {
+        Rows rows{};
+        std::vector<Index> starts;
+        std::vector<std::int64_t> sources;
+    };
+
+    Part part(Index begin, Index end) const {
+        expect(0 <= begin && begin <= end && end <= steps(), "steps out of range");
+        const Index first = start(begin);
+        Part part;
+        Rows& rows = part.rows;
+        rows.steps = end - begin;
+        rows.total = start(end) - first;
+        rows.counts = counts_.data() + begin;
+        rows.starts = starts_.data();
+        rows.sources = sources_.empty() ? nullptr : sources_.data() + first;
+        rows.order = order_.empty() ? nullptr : order_.data();
+        if (first == 0) return part;
+        part.starts.assign(starts_.begin() + begin, starts_.begin() + end);
+        for (Index& start : part.starts) start -= first;
+        rows.starts = part.starts.data();
+        if (!sources_.empty()) return part;
+        part.sources.resize(static_cast<std::size_t>(rows.total));
+        for (Index i = 0; i < rows.total; ++i) part.sources[static_cast<std::size_t>(i)] = first + i;
+        rows.sources = part.sources.data();
+        return part;
+    }
+
+    Index steps() const { return static_cast<Index>(counts_.size()); }
+    Index total() const { return total_; }
+    Index start(Index step) const { return step < steps() ? starts_[static_cast<std::size_t>(step)] : total_; }
+
+ private:
+    std::vector<Index> counts_, starts_;
+    std::vector<std::int64_t> sources_, order_;
+    Index total_ = 0;
+};
+
+// ---- packed weights
+
+// (weight, first element, row stride, units, k, heads, transposed): a matrix within one of a call's weights.
+using MatrixSpec = std::tuple<std::int32_t, Index, Index, Index, Index, Index, bool>;
+// (weight or -1 for none, first element, width)
+using VectorSpec = std::tuple<std::int32_t, Index, Index>;
+
+// What a plan packs of the weights; the same for every call of one size.
+struct Recipe {
+    Recipe(std::vector<MatrixSpec> inputs, std::vector<VectorSpec> input_biases, std::vector<MatrixSpec> matrices,
+           std::vector<VectorSpec> biases, std::vector<VectorSpec> vectors)
+        : inputs(std::move(inputs)),
+          input_biases(std::move(input_biases)),
+          matrices(std::move(matrices)),
+          biases(std::move(biases)),
+          vectors(std::move(vectors)) {
+        expect(this->input_biases.size() == this->inputs.size(), "an input bias for each gate");
+        for (const auto* specs : {&this->inputs, &this->matrices})
+            for (const auto& [weight, first, stride, units, k, heads, transposed] : *specs) {
+                expect(weight >= 0 && first >= 0, "a matrix's weight");
+                expect(units > 0 && k > 0 && heads > 0 && units % heads == 0 && k % heads == 0, "a matrix's sizes");
+                elements += static_cast<std::size_t>(panels(units) * panel_size(units, k, heads));
+                weights = std::max(weights, weight + 1);
+            }
+        for (const auto* specs : {&this->input_biases, &this->biases, &this->vectors})
+            for (const auto& [weight, first, width] : *specs) {
+                expect(width > 0 && first >= 0, "a vector's width");
+                elements += static_cast<std::size_t>(padded(width));
+                weights = std::max(weights, weight + 1);
+            }
+    }
+
+    std::vector<MatrixSpec> inputs;
+    std::vector<VectorSpec> input_biases;
+    std::vector<MatrixSpec> matrices;
+    std::vector<VectorSpec> biases, vectors;
+    std::size_t elements = 0;
+    std::int32_t weights = 0;
+};
+
+// The weights of one plan, as the kernels read them.
+template <class T>
+class Packed {
+ public:
+    Packed(const Recipe& recipe, const Addresses& weights, int threads)
+        : memory_(recipe.elements * sizeof(T)), free_(static_cast<T*>(memory_.data())) {
+        expect(weights.size() >= static_cast<std::size_t>(recipe.weights), "a recipe needs more weights");
+        std::vector<Packing<T>> jobs;
+        take(recipe.inputs, weights, inputs, jobs);
+        take(recipe.matrices, weights, matrices, jobs);
+        take(recipe.input_biases, weights, input_biases);
+        take(recipe.biases, weights, biases);
+        take(recipe.vectors, weights, vectors);
+        const nb::gil_scoped_release released;
+        pack(functions<T>(), jobs.data(), static_cast<Index>(jobs.size()), threads);
+    }
+
+    std::vector<Matrix<T>> inputs, matrices;
+    std::vector<const T*> input_biases, biases, vectors;
+
+ private:
+    void take(const std::vector<MatrixSpec>& specs, const Addresses& weights, std::vector<Matrix<T>>& into,
+              std::vector<Packing<T>>& jobs) {
+        for (const auto& [weight, first, stride, units, k, heads, transposed] : specs) {
+            const Index size = panel_size(units, k, heads);
+            const T* const from = at<const T>(weights[static_cast<std::size_t>(weight)]) + first;
+            jobs.push_back({from, stride, units, k, heads, transposed, free_});
+            into.push_back({free_, units, k, heads, size});
+            free_ += panels(units) * size;
+        }
+    }
+
+    void take(const std::vector<VectorSpec>& specs, const Addresses& weights, std::vector<const T*>& into) {
+        for (const auto& [weight, first, width] : specs) {
+            const T* const from = weight < 0 ? nullptr : at<const T>(weights[static_cast<std::size_t>(weight)]) + first;
+            for (Index i = 0; i < padded(width); ++i) free_[i] = from && i < width ? from[i] : T(0);
+            into.push_back(from ? free_ : nullptr);
+            free_ += padded(width);
+        }
+    }
+
+    Block memory_;
+    T* free_ = nullptr;
+};
+
+// ---- running
+
+template <class T, class Source>
+std::vector<T*> pointers(const Source& addresses) {
+    std::vector<T*> result;
+    for (const Address address : addresses) result.push_back(at<T>(address));
+    return result;
+}
+
+// A plan with its sizes: what stays the same from call to call.
+class Layout {
+ public:
+    Layout(const PlanOwner& plan, std::vector<Index> widths, std::vector<std::int32_t> state_widths,
+           std::vector<std::int32_t> outputs, Index input_size)
+        : plan(plan),
+          widths(std::move(widths)),
+          state_widths(std::move(state_widths)),
+          outputs(std::move(outputs)),
+          input_size(input_size) {
+        expect(static_cast<Index>(this->widths.size()) == plan.plan.letter_count, "a size for each width");
+        for (const Index width : this->widths) expect(width > 0, "widths must be positive");
+        const Index states = static_cast<Index>(this->state_widths.size());
+        for (const std::int32_t letter : this->state_widths)
+            expect(letter >= 0 && letter < plan.plan.letter_count, "a state's width is out of range");
+        for (const std::int32_t state : this->outputs) expect(state >= 0 && state < states, "an output is no state");
+        for (const std::int32_t state : this->outputs) y_stride += width_of_state(state);
+        for (Index i = 0; i < plan.plan.array_count; ++i) {
+            const Array& array = plan.plan.arrays[i];
+            if (array.kind == ArrayKind::old_state || array.kind == ArrayKind::new_state)
+                expect(array.index < states, "a plan's array is no state");
+            if (array.kind == ArrayKind::raw)
+                expect(this->widths[static_cast<std::size_t>(array.width)] == input_size, "raw input of another width");
+            Index& most = array.kind == ArrayKind::vector                                     ? vectors
+                          : array.kind == ArrayKind::stream                                   ? streams
+                          : array.kind == ArrayKind::projection                               ? inputs
+                          : array.kind == ArrayKind::panel || array.kind == ArrayKind::before ? panel_arrays
+                                                                                              : ignored_;
+            most = std::max(most, Index(array.index) + 1);
+        }
+    }
+
+    Index width_of_state(std::int32_t state) const {
+        return widths[static_cast<std::size_t>(state_widths[static_cast<std::size_t>(state)])];
+    }
+
+    const PlanOwner& plan;
+    std::vector<Index> widths;
+    std::vector<std::int32_t> state_widths, outputs;
+    Index input_size, y_stride = 0;
+    Index vectors = 0, streams = 0, inputs = 0, panel_arrays = 0;
+
+ private:
+    Index ignored_ = 0;
+};
+
+template <class T>
+Run<T> prepared_run(const Layout& layout, const Packed<T>& packed, const Rows& rows) {
+    const auto has = [](const auto& given, Index wanted) { return static_cast<Index>(given.size()) >= wanted; };
+    expect(has(packed.matrices, layout.plan.matrix_count), "a plan needs more matrices than were packed");
+    expect(has(packed.biases, layout.plan.bias_count), "a plan needs more biases than were packed");
+    expect(has(packed.vectors, layout.vectors), "a plan needs more vectors than were packed");
+    expect(has(packed.inputs, layout.inputs), "a plan needs more input matrices than were packed");
+    expect(packed.input_biases.size() == packed.inputs.size(), "an input bias for each gate");
+    const Plan& plan = layout.plan.plan;
+    const auto width_of = [&](std::int32_t array) {
+        return layout.widths[static_cast<std::size_t>(plan.arrays[array].width)];
+    };
+    for (Index i = 0; i < plan.item_count; ++i)
+        for (Index j = 0; j < plan.items[i].product_count; ++j) {
+            const Product& product = plan.items[i].products[j];
+            const Matrix<T>& matrix = packed.matrices[static_cast<std::size_t>(product.matrix)];
+            expect(matrix.units == width_of(product.result) && matrix.k_count == width_of(plan.items[i].argument),
+                   "a matrix's sizes are not those of its product");
+        }
+    Run<T> job{};
+    job.plan = &plan;
+    job.widths = layout.widths.data();
+    job.rows = rows;
+    job.input_size = layout.input_size;
+    job.input_count = static_cast<Index>(packed.inputs.size());
+    job.inputs = packed.inputs.data();
+    job.input_biases = packed.input_biases.data();
+    job.matrices = packed.matrices.data();
+    job.biases = packed.biases.data();
+    job.vectors = packed.vectors.data();
+    job.state_count = static_cast<Index>(layout.state_widths.size());
+    job.state_widths = layout.state_widths.data();
+    job.y_stride = layout.y_stride;
+    job.output_count = static_cast<Index>(layout.outputs.size());
+    job.outputs = layout.outputs.data();
+    return job;
+}
+
+// Runs steps [begin, end) of some rows. Addresses may be 0 where the call says "or none".
+template <class T>
+void run_steps(const Layout& layout, const Packed<T>& packed, const RowsOwner& rows, Index begin, Index end,
+               bool backwards, Address x, const Addresses& streams, const std::vector<Index>& stream_strides,
+               const Addresses& panels, const Addresses& initial, const Addresses& states_in,
+               const Addresses& states_out, Address y, int threads) {
+    const RowsOwner::Part part = rows.part(begin, end);
+    Run<T> job = prepared_run(layout, packed, part.rows);
+    expect(static_cast<Index>(streams.size()) >= layout.streams && streams.size() == stream_strides.size(), "streams");
+    expect(static_cast<Index>(panels.size()) >= layout.panel_arrays && initial.size() == panels.size(), "panels");
+    expect(states_in.size() == layout.state_widths.size() && states_out.size() == states_in.size(), "states");
+    const auto stream_pointers = pointers<const T>(streams);
+    const auto panel_pointers = pointers<T>(panels);
+    const auto initial_pointers = pointers<const T>(initial);
+    const auto in = pointers<const T>(states_in);
+    const auto out = pointers<T>(states_out);
+    job.backwards = backwards;
+    job.x = at<const T>(x);
+    job.streams = stream_pointers.data();
+    job.stream_strides = stream_strides.data();
+    job.panels = panel_pointers.data();
+    job.initial = initial_pointers.data();
+    job.states_in = in.data();
+    job.states_out = out.data();
+    job.y = at<T>(y);
+    const nb::gil_scoped_release released;
+    run(functions<T>(), job, threads);
+}
+
+template <class T>
+using Matrix2 = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+// One step on NumPy arrays whose shapes are checked here: x [B, D], states [B, width] each.
+template <class T>
+void run_step(const Layout& layout, const Packed<T>& packed, int threads, const Matrix2<const T>& x,
+              const std::vector<Matrix2<const T>>& states_in, const Matrix2<T>& y,
+              const std::vector<Matrix2<T>>& states_out) {
+    const Index batch = static_cast<Index>(x.shape(0));
+    expect(static_cast<Index>(x.shape(1)) == layout.input_size, "x has another width");
+    expect(static_cast<Index>(y.shape(0)) == batch && static_cast<Index>(y.shape(1)) == layout.y_stride, "y");
+    expect(states_in.size() == layout.state_widths.size() && states_out.size() == states_in.size(), "states");
+    expect(layout.streams == 0 && layout.panel_arrays == 0, "a step has no streams");
+    constexpr std::size_t MOST = 256;
+    expect(states_in.size() <= MOST, "too many states");
+    const T* in[MOST];
+    T* out[MOST];
+    for (std::size_t i = 0; i < states_in.size(); ++i) {
+        const auto width = static_cast<std::size_t>(layout.width_of_state(static_cast<std::int32_t>(i)));
+        const auto fits = [&](const auto& state) { return state.shape(0) == x.shape(0) && state.shape(1) == width; };
+        expect(fits(states_in[i]) && fits(states_out[i]), "a state has another shape");
+        in[i] = states_in[i].data();
+        out[i] = states_out[i].data();
+    }
+    if (batch == 0) return;
+    const Index count = batch, start = 0;
+    Rows rows{};
+    rows.steps = 1;
+    rows.total = batch;
+    rows.counts = &count;
+    rows.starts = &start;
+    Run<T> job = prepared_run(layout, packed, rows);
+    job.x = x.data();
+    job.states_in = in;
+    job.states_out = out;
+    job.y = y.data();
+    const nb::gil_scoped_release released;
+    run(functions<T>(), job, threads);
+}
+
+// ---- gradients
+
+// (panel of the gradient, weight or -1, first element, bias weight or -1, first element)
+using Target = std::tuple<std::int32_t, std::int32_t, Index, std::int32_t, Index>;
+enum class From : std::int32_t { x, stream, panel, panel_before, count };
+// (units, k, heads, where the operand is from, its number, the state that precedes the first step or -1, targets)
+using ProductSpec = std::tuple<Index, Index, Index, std::int32_t, std::int32_t, std::int32_t, std::vector<Target>>;
+
+// What is taken over all rows after the loop over time; the same for every call of one size.
+struct GradientRecipe {
+    GradientRecipe(Index input_size, std::vector<std::int32_t> inputs, std::int32_t raw,
+                   std::vector<ProductSpec> products)
+        : input_size(input_size), inputs(std::move(inputs)), raw(raw), products(std::move(products)) {
+        for (const std::int32_t panel : this->inputs) need_panel(panel);
+        if (raw >= 0) need_panel(raw);
+        for (const auto& [units, k, heads, from, number, state, targets] : this->products) {
+            expect(units > 0 && k > 0 && heads > 0 && units % heads == 0 && k % heads == 0, "a matrix's sizes");
+            expect(from >= 0 && from < static_cast<std::int32_t>(From::count) && number >= 0, "an operand");
+            if (from == static_cast<std::int32_t>(From::x)) expect(k == input_size, "an operand's width");
+            if (from >= static_cast<std::int32_t>(From::panel)) need_panel(number);
+            if (from == static_cast<std::int32_t>(From::stream)) streams = std::max(streams, number + 1);
+            if (from == static_cast<std::int32_t>(From::panel_before)) {
+                expect(state >= 0, "a state before the first step");
+                states = std::max(states, state + 1);
+            }
+            for (const auto& [panel, weight, first, bias, first_bias] : targets) {
+                need_panel(panel);
+                expect(first >= 0 && first_bias >= 0, "a target");
+                weights = std::max({weights, weight + 1, bias + 1});
+            }
+        }
+    }
+
+    Index input_size;
+    std::vector<std::int32_t> inputs;
+    std::int32_t raw;
+    std::vector<ProductSpec> products;
+    std::int32_t panels = 0, streams = 0, states = 0, weights = 0;
+
+ private:
+    void need_panel(std::int32_t panel) {
+        expect(panel >= 0, "an array over all rows");
+        panels = std::max(panels, panel + 1);
+    }
+};
+
+// Gradients of the input and of all matrices and biases over steps [begin, end), added to `d_weights`.
+template <class T>
+void take_gradients(const GradientRecipe& recipe, const Packed<T>& packed, const RowsOwner& rows, Index begin,
+                    Index end, Address x, const Addresses& streams, const Addresses& panels, const Addresses& start,
+                    Address d_x, const Addresses& d_weights, int threads) {
+    const auto has = [](const auto& given, std::int32_t wanted) { return given.size() >= std::size_t(wanted); };
+    expect(has(panels, recipe.panels) && has(streams, recipe.streams), "panels or streams");
+    expect(has(start, recipe.states) && has(d_weights, recipe.weights), "states or weights");
+    expect(packed.inputs.size() == recipe.inputs.size(), "an input matrix for each gate");
+    for (const Matrix<T>& matrix : packed.inputs) expect(matrix.units == recipe.input_size, "an input matrix's width");
+    const RowsOwner::Part owner = rows.part(begin, end);
+    const Rows& part = owner.rows;
+    const nb::gil_scoped_release released;
+    if (d_x) {
+        std::vector<const T*> gates;
+        for (const std::int32_t panel : recipe.inputs) gates.push_back(at<const T>(panels[std::size_t(panel)]));
+        const T* const raw = recipe.raw < 0 ? nullptr : at<const T>(panels[std::size_t(recipe.raw)]);
+        const InputGradient<T> job{part.total,           static_cast<Index>(gates.size()),
+                                   recipe.input_size,    gates.data(),
+                                   packed.inputs.data(), raw,
+                                   part.sources,         at<T>(d_x)};
+        input_gradient(functions<T>(), job, threads);
+    }
+    const auto element = [&](std::int32_t weight, Index first) {
+        return weight < 0 ? nullptr : at<T>(d_weights[std::size_t(weight)]) + first;
+    };
+    for (const auto& [units, k, heads, from, number, state, targets] : recipe.products) {
+        std::vector<const T*> gradients;
+        std::vector<T*> results, biases;
+        for (const auto& [panel, weight, first, bias, first_bias] : targets) {
+            gradients.push_back(at<const T>(panels[std::size_t(panel)]));
+            results.push_back(element(weight, first));
+            biases.push_back(element(bias, first_bias));
+        }
+        const From kind = static_cast<From>(from);
+        WeightGradient<T> job{};
+        job.rows = part;
+        job.units = units;
+        job.k_count = k;
+        job.heads = heads;
+        job.gate_count = static_cast<Index>(targets.size());
+        job.gradients = gradients.data();
+        job.results = results.data();
+        job.biases = biases.data();
+        const T* first_rows = nullptr;
+        if (kind == From::x) job.outside = at<const T>(x);
+        if (kind == From::stream) job.outside = at<const T>(streams[std::size_t(number)]);
+        if (kind >= From::panel) job.in_panels = at<const T>(panels[std::size_t(number)]);
+        if (kind == From::panel_before) {
+            first_rows = at<const T>(start[std::size_t(state)]);
+            job.initial = &first_rows;
+        }
+        weight_gradient(functions<T>(), job, threads);
+    }
+}
+
+// An operation on whole arrays; what the tests of the functions' accuracy use.
+template <class T>
+void evaluate_operation(const std::string& name, const nb::ndarray<const T, nb::ndim<1>, nb::c_contig>& a,
+                        const nb::ndarray<const T, nb::ndim<1>, nb::c_contig>& b,
+                        const nb::ndarray<const T, nb::ndim<1>, nb::c_contig>& c,
+                        const nb::ndarray<T, nb::ndim<1>, nb::c_contig>& result) {
+    static const char* const names[] = {
+#define OSTINATO_NAME(name) #name,
+        OSTINATO_OPERATIONS(OSTINATO_NAME)
+#undef OSTINATO_NAME
+    };
+    const std::size_t count = result.size();
+    expect(count % PANEL == 0, "the count must be a multiple of 16");
+    expect(a.size() == count && b.size() == count && c.size() == count, "arrays of one size");
+    for (std::int32_t i = 0; i < static_cast<std::int32_t>(Operation::count); ++i)
+        if (name == names[i])
+            return functions<T>().evaluate(static_cast<Operation>(i), a.data(), b.data(), c.data(), result.data(),
+                                           static_cast<Index>(count));
+    refuse("there is no operation " + name);
+}
+
+template <class T>
+void bind(nb::module_& m, const char* packed_name) {
+    nb::class_<Packed<T>>(m, packed_name)
+        .def(nb::init<const Recipe&, const Addresses&, int>(), nb::arg("recipe"), nb::arg("weights"),
+             nb::arg("threads"));
+    m.def("run", &run_steps<T>, nb::arg("layout"), nb::arg("packed"), nb::arg("rows"), nb::arg("begin"), nb::arg("end"),
+          nb::arg("backwards"), nb::arg("x"), nb::arg("streams"), nb::arg("stream_strides"), nb::arg("panels"),
+          nb::arg("initial"), nb::arg("states_in"), nb::arg("states_out"), nb::arg("y"), nb::arg("threads"));
+    m.def("step", &run_step<T>, nb::arg("layout"), nb::arg("packed"), nb::arg("threads"), nb::arg("x").noconvert(),
+          nb::arg("states_in").noconvert(), nb::arg("y").noconvert(), nb::arg("states_out").noconvert());
+    m.def("gradients", &take_gradients<T>, nb::arg("recipe"), nb::arg("packed"), nb::arg("rows"), nb::arg("begin"),
+          nb::arg("end"), nb::arg("x"), nb::arg("streams"), nb::arg("panels"), nb::arg("start"), nb::arg("d_x"),
+          nb::arg("d_weights"), nb::arg("threads"));
+    m.def("evaluate", &evaluate_operation<T>, nb::arg("name"), nb::arg("a"), nb::arg("b"), nb::arg("c"),
+          nb::arg("result"));
+}
+
+std::vector<std::string> operation_names() {
+    return {
+#define OSTINATO_NAME(name) #name,
+        OSTINATO_OPERATIONS(OSTINATO_NAME)
+#undef OSTINATO_NAME
+    };
+}
+
+}  // namespace
+
+}  // namespace ostinato
+
+NB_MODULE(_core, m) {
+    using namespace ostinato;
+    const auto names = level_names();
+    use_level(names.back());
+    nb::set_leak_warnings(false);  // plans are kept for good, by caches that the interpreter does not clear
+    m.doc() = "The engine's compiled core. Private: ostinato.engine is its face.";
+    m.def("levels", &level_names, "Instruction-set levels that were built and that this processor has, lowest first.");
+    m.def("level", [] { return std::string(the_level->name); }, "The level in use.");
+    m.def("use_level", &use_level, nb::arg("name"), "Use another level, for all calls that begin after this one.");
+    m.def("default_threads", &default_threads, "Threads where nobody says otherwise.");
+    m.attr("OPERATIONS") = nb::cast(operation_names());
+    m.attr("PANEL") = static_cast<int>(PANEL);
+    nb::class_<Memory>(m, "Memory")
+        .def(nb::init<std::size_t>(), nb::arg("bytes"))
+        .def_prop_ro("address", &Memory::address);
+    m.def("floats", &numbers<float>, nb::arg("count"), "An array of float32 that speaks DLPack.");
+    m.def("doubles", &numbers<double>, nb::arg("count"), "An array of float64 that speaks DLPack.");
+    nb::class_<PlanOwner>(m, "Plan").def(
+        nb::init<Index, const std::vector<std::tuple<std::int32_t, std::int32_t, std::int32_t>>&,
+                 const std::vector<double>&, const std::vector<std::int32_t>&,
+                 const std::vector<std::vector<std::int32_t>>&>(),
+        nb::arg("letters"), nb::arg("arrays"), nb::arg("constants"), nb::arg("sizes"), nb::arg("items"));
+    nb::class_<Layout>(m, "Layout")
+        .def(nb::init<const PlanOwner&, std::vector<Index>, std::vector<std::int32_t>, std::vector<std::int32_t>,
+                      Index>(),
+             nb::arg("plan"), nb::arg("widths"), nb::arg("state_widths"), nb::arg("outputs"), nb::arg("input_size"),
+             nb::keep_alive<1, 2>());
+    nb::class_<Recipe>(m, "Recipe")
+        .def(nb::init<std::vector<MatrixSpec>, std::vector<VectorSpec>, std::vector<MatrixSpec>,
+                      std::vector<VectorSpec>, std::vector<VectorSpec>>(),
+             nb::arg("inputs"), nb::arg("input_biases"), nb::arg("matrices"), nb::arg("biases"), nb::arg("vectors"));
+    nb::class_<GradientRecipe>(m, "GradientRecipe")
+        .def(nb::init<Index, std::vector<std::int32_t>, std::int32_t, std::vector<ProductSpec>>(),
+             nb::arg("input_size"), nb::arg("inputs"), nb::arg("raw"), nb::arg("products"));
+    nb::class_<RowsOwner>(m, "Rows")
+        .def(nb::init<const Integers&, const Integers&, const Integers&>(), nb::arg("counts"), nb::arg("sources"),
+             nb::arg("order"))
+        .def_prop_ro("steps", &RowsOwner::steps)
+        .def_prop_ro("total", &RowsOwner::total)
+        .def("start", &RowsOwner::start, nb::arg("step"));
+    bind<float>(m, "PackedFloat");
+    bind<double>(m, "PackedDouble");
+}

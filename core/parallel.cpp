@@ -1,0 +1,178 @@
+#include "parallel.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "memory.h"
+#include "threads.h"
+
+#if defined(__x86_64__) || defined(_M_X64)
+#define OSTINATO_X86
+#include <xmmintrin.h>
+#endif
+
+namespace ostinato {
+
+namespace {
+
+constexpr double WORTH_A_THREAD = 400e3;  // multiply-adds for which waking a thread pays
+constexpr double WORTH_A_BARRIER = 8e3;   // the same for meeting once a step
+constexpr double STEP_OVERHEAD = 3;       // rows that could pass in the time in which the weights are read
+
+template <class T>
+double work_of_a_step(const Run<T>& job) {
+    double work = 0;
+    const Plan& plan = *job.plan;
+    for (Index i = 0; i < plan.item_count; ++i)
+        for (Index p = 0; p < plan.items[i].product_count; ++p) {
+            const Matrix<T>& matrix = job.matrices[plan.items[i].products[p].matrix];
+            work += double(matrix.units) * double(matrix.k_count) / double(matrix.heads);
+        }
+    return work;
+}
+
+template <class T>
+double work_of_a_row(const Run<T>& job) {
+    double work = work_of_a_step(job);
+    for (Index g = 0; g < job.input_count; ++g) work += double(job.inputs[g].units) * double(job.input_size);
+    for (Index i = 0; i < job.plan->item_count; ++i) {
+        const Item& item = job.plan->items[i];
+        if (item.kind == ItemKind::section && item.width >= 0)
+            work += 10.0 * double(item.instruction_count) * double(job.widths[item.width]);
+    }
+    return work;
+}
+
+// The core computes in the processor's usual mode of rounding and of small numbers, on whichever thread: a caller's
+// may be another (torch.set_flush_denormal), and workers would disagree with it.
+class FloatMode {
+ public:
+#if defined(OSTINATO_X86)
+    FloatMode() : before_(_mm_getcsr()) { _mm_setcsr(0x1f80); }
+    ~FloatMode() { _mm_setcsr(before_); }
+
+ private:
+    unsigned before_;
+#elif defined(__aarch64__)
+    FloatMode() {
+        __asm__ volatile("mrs %0, fpcr" : "=r"(before_));
+        const std::uint64_t usual = 0;
+        __asm__ volatile("msr fpcr, %0" ::"r"(usual));
+    }
+    ~FloatMode() { __asm__ volatile("msr fpcr, %0" ::"r"(before_)); }
+
+ private:
+    std::uint64_t before_ = 0;
+#endif
+};
+
+template <class Task>
+void run_task(Team& team, Task&& task) {
+    team.run([&](int member) {
+        const FloatMode mode;
+        task(member);
+    });
+}
+
+int members_for(double work, int threads) {
+    return static_cast<int>(std::max(1.0, std::min(double(threads), work / WORTH_A_THREAD)));
+}
+
+// Cuts the batch, longest sequence first, into parts of nearly equal work.
+std::vector<Range> parts_of_batch(const Rows& rows, int wanted) {
+    const Index batch = rows.counts[0];
+    std::vector<double> length(static_cast<std::size_t>(batch), 0.0);
+    for (Index t = rows.steps - 1; t >= 0; --t)
+        for (Index p = rows.counts[t]; p-- > 0 && length[static_cast<std::size_t>(p)] == 0.0;)
+            length[static_cast<std::size_t>(p)] = double(t + 1);
+    std::vector<Range> parts;
+    const auto fits = [&](double most) {
+        parts.clear();
+        for (Index p = 0; p < batch;) {
+            double work = STEP_OVERHEAD * length[static_cast<std::size_t>(p)];
+            const Index first = p;
+            do work += length[static_cast<std::size_t>(p++)];
+            while (p < batch && work + length[static_cast<std::size_t>(p)] <= most);
+            parts.push_back({first, p});
+        }
+        return static_cast<int>(parts.size()) <= wanted;
+    };
+    double low = 0, high = STEP_OVERHEAD * double(rows.steps) + double(rows.total);
+    for (int i = 0; i < 30; ++i) {
+        const double middle = (low + high) / 2;
+        (fits(middle) ? high : low) = middle;
+    }
+    fits(high);
+    return parts;
+}
+
+Index narrowest_in_panels(const Index* widths, Index count) {
+    Index least = panels(widths[0]);
+    for (Index i = 1; i < count; ++i) least = std::min(least, panels(widths[i]));
+    return least;
+}
+
+}  // namespace
+
+template <class T>
+void run(const Functions<T>& level, const Run<T>& job, int threads) {
+    const Rows& rows = job.rows;
+    if (rows.steps == 0) return;
+    const Index batch = rows.counts[0];
+    Team team = Team::take(members_for(work_of_a_row(job) * double(rows.total), threads));
+    const int members = team.size();
+    const bool few_rows = batch < 2 * members;
+    const Index narrowest = narrowest_in_panels(job.widths, job.plan->letter_count);
+    if (members > 1 && few_rows && narrowest >= members && work_of_a_step(job) >= WORTH_A_BARRIER) {
+        const Block shared(level.shared_bytes(job, batch));
+        run_task(team, [&](int member) {
+            Part part{{0, batch}, member, members, shared.data(), [](void* t) { static_cast<Team*>(t)->barrier(); },
+                      &team};
+            level.run(job, part);
+        });
+        return;
+    }
+    const std::vector<Range> parts = members > 1 ? parts_of_batch(rows, members) : std::vector<Range>{{0, batch}};
+    const auto task = [&](int member) {
+        if (member < static_cast<int>(parts.size()))
+            level.run(job, {parts[static_cast<std::size_t>(member)], 0, 1, nullptr, nullptr, nullptr});
+    };
+    run_task(team, task);
+}
+
+template <class T>
+void pack(const Functions<T>& level, const Packing<T>* jobs, Index count, int threads) {
+    double work = 0;
+    for (Index j = 0; j < count; ++j) work += 4.0 * double(jobs[j].units) * double(jobs[j].k_count);
+    Team team = Team::take(members_for(work, threads));
+    const auto task = [&](int member) {
+        for (Index j = 0; j < count; ++j) level.pack(jobs[j], share(panels(jobs[j].units), member, team.size()));
+    };
+    run_task(team, task);
+}
+
+template <class T>
+void input_gradient(const Functions<T>& level, const InputGradient<T>& job, int threads) {
+    double work = 0;
+    for (Index g = 0; g < job.gate_count; ++g) work += double(job.matrices[g].units) * double(job.matrices[g].k_count);
+    Team team = Team::take(members_for(work * double(job.rows), threads));
+    run_task(team, [&](int member) { level.input_gradient(job, share(job.rows, member, team.size())); });
+}
+
+template <class T>
+void weight_gradient(const Functions<T>& level, const WeightGradient<T>& job, int threads) {
+    const Index total = job.gate_count * panels(job.units);
+    const double work = double(job.rows.total) * double(job.units) * double(job.k_count) * double(job.gate_count);
+    Team team = Team::take(members_for(work, threads));
+    run_task(team, [&](int member) { level.weight_gradient(job, share(total, member, team.size())); });
+}
+
+#define OSTINATO_INSTANTIATE(T)                                                         \
+    template void run<T>(const Functions<T>&, const Run<T>&, int);                      \
+    template void pack<T>(const Functions<T>&, const Packing<T>*, Index, int);          \
+    template void input_gradient<T>(const Functions<T>&, const InputGradient<T>&, int); \
+    template void weight_gradient<T>(const Functions<T>&, const WeightGradient<T>&, int);
+OSTINATO_INSTANTIATE(float)
+OSTINATO_INSTANTIATE(double)
+
+}  // namespace ostinato

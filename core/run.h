@@ -1,0 +1,135 @@
+// What a level is asked to do. The module fills these in; each level has one function for each.
+#pragma once
+
+#include "plan.h"
+
+namespace ostinato {
+
+// A matrix packed into panels: for every sixteen units of its result, [k][16]. A block-diagonal one keeps, for each
+// panel, the stretch of k that its units' blocks cover.
+template <class T>
+struct Matrix {
+    const T* data;
+    Index units, k_count, heads;
+    Index panel_size;  // elements from panel to panel
+};
+
+// Rows of a batch: `counts[t]` of them at step t, from row `starts[t]` on, longest sequence first.
+struct Rows {
+    Index steps, total;
+    const Index* counts;
+    const Index* starts;
+    const std::int64_t* sources;  // for each row its place in arrays from outside; null: the same
+    const std::int64_t* order;    // for each sequence its place in states from outside; null: the same
+};
+
+template <class T>
+struct Run {
+    const Plan* plan;
+    const Index* widths;
+    Rows rows;
+    bool backwards;  // from the last step to the first
+
+    const T* x;  // [rows][input_size], from outside
+    Index input_size, input_count;
+    const Matrix<T>* inputs;       // a gate
+    const T* const* input_biases;  // padded
+    const Matrix<T>* matrices;
+    const T* const* biases;   // padded
+    const T* const* vectors;  // padded
+    const T* const* streams;  // [rows][stride], from outside
+    const Index* stream_strides;
+    T* const* panels;         // [panels][total][16]
+    const T* const* initial;  // for a panel read at the row before: what precedes the first step, [B][width] or null: 0
+
+    Index state_count;
+    const std::int32_t* state_widths;
+    const T* const* states_in;  // [B][width], from outside; null: zero
+    T* const* states_out;       // null: not wanted
+    T* y;                       // [rows][y_stride], from outside; null: not wanted
+    Index y_stride, output_count;
+    const std::int32_t* outputs;  // states
+};
+
+// The part of a run that one thread does, and how it meets the others.
+struct Part {
+    Range places;           // of the batch
+    Index member, members;  // sharing those places: a member computes its share of the units
+    void* shared;           // memory of `shared_bytes` for all members; null if there is one
+    void (*barrier)(void*);
+    void* team;
+};
+
+// gradient of an input: y[row] = Σ over gates of a[gate][row] · matrices[gate], for rows of arrays in panels.
+template <class T>
+struct InputGradient {
+    Index rows, gate_count, input_size;
+    const T* const* gradients;    // [panels][rows][16] a gate
+    const Matrix<T>* matrices;    // of `input_size` units
+    const T* raw;                 // [panels][rows][16] to start from, or null
+    const std::int64_t* sources;  // as in Rows
+    T* y;
+};
+
+// Gradients of matrices that one operand was multiplied with: for each gate
+// result[u][k] += Σ over rows of gradient[row][u] · operand[row][k], summed in blocks of K_BLOCK rows.
+template <class T>
+struct WeightGradient {
+    Rows rows;
+    Index units, k_count, heads, gate_count;
+    const T* const* gradients;  // [panels][rows][16] a gate
+    // The operand: rows from outside (then by `rows.sources`), or an array in panels.
+    const T* outside;
+    const T* in_panels;
+    const T* const* initial;  // with `in_panels`: the operand is the row before; before the first step, [B][k_count]
+    T* const* results;        // [units][k_count / heads] a gate; a null is not wanted
+    T* const* biases;         // [units] a gate; a null is not wanted
+};
+
+// One source of a packing: a stack of `units` rows of weights, row-major.
+template <class T>
+struct Packing {
+    const T* weights;
+    Index row_stride, units, k_count, heads;
+    bool transposed;  // pack the transpose: then `units` and `k_count` are those of the transpose
+    T* result;
+};
+
+template <class T>
+struct Functions {
+    void (*run)(const Run<T>&, const Part&);
+    std::size_t (*shared_bytes)(const Run<T>&, Index places);
+    void (*pack)(const Packing<T>&, Range panels);
+    void (*input_gradient)(const InputGradient<T>&, Range rows);
+    void (*weight_gradient)(const WeightGradient<T>&, Range gate_panels);
+    void (*evaluate)(Operation, const T* a, const T* b, const T* c, T* result, Index count);
+};
+
+struct Level {
+    const char* name;
+    Index float_lanes;
+    Functions<float> of_float;
+    Functions<double> of_double;
+};
+
+// Scratch memory of the calling thread, kept from call to call; 64-byte aligned. One user at a time.
+void* scratch(std::size_t bytes);
+
+// The stretch of k that panel `panel` of a matrix covers; it begins at a multiple of 16.
+static inline Range k_range(Index units, Index k_count, Index heads, Index panel) {
+    if (heads <= 1) return {0, k_count};
+    const Index unit_block = units / heads, k_block = k_count / heads;
+    const Index last = (panel + 1) * PANEL < units ? (panel + 1) * PANEL - 1 : units - 1;
+    return {panel * PANEL / unit_block * k_block / PANEL * PANEL, (last / unit_block + 1) * k_block};
+}
+
+static inline Index panel_size(Index units, Index k_count, Index heads) {
+    Index most = 0;
+    for (Index p = 0; p < panels(units); ++p) {
+        const Index size = k_range(units, k_count, heads, p).size();
+        most = size > most ? size : most;
+    }
+    return most * PANEL;
+}
+
+}  // namespace ostinato

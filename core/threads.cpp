@@ -1,0 +1,326 @@
+#include "threads.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <charconv>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <stdexcept>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#ifndef _WIN32
+#include <pthread.h>
+#include <signal.h>
+#endif
+#ifdef __linux__
+#include <sched.h>
+#endif
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
+
+namespace ostinato {
+namespace {
+
+// Two cache lines of x86, which fetches them in pairs; one of Apple's processors.
+constexpr std::size_t LINE = 128;
+
+using Clock = std::chrono::steady_clock;
+
+// How long a thread spins before it sleeps. Between tasks, longer: a sleeping worker starts some 30 µs after a
+// spinning one. At a barrier or at the end of a task, shorter: who is waited for may itself be waiting for this
+// processor. No thread yields instead of sleeping, since a stranger may then keep the processor for milliseconds.
+constexpr std::chrono::microseconds SPIN_BETWEEN_TASKS{50};
+constexpr std::chrono::microseconds SPIN_IN_TASK{10};
+
+// Tells the processor that this thread spins.
+inline void pause() {
+#if defined(__x86_64__) || defined(_M_X64)
+    _mm_pause();
+#elif defined(__aarch64__) || defined(_M_ARM64)
+    __asm__ volatile("yield");
+#endif
+}
+
+// A number that counts up while threads wait for it to move: they spin for a while, then sleep.
+class alignas(LINE) Signal {
+ public:
+    explicit Signal(std::chrono::microseconds spin) : spin_(spin) {}
+
+    std::uint32_t value() const { return value_.load(std::memory_order_acquire); }
+
+    // Returns when the value is no longer `old`, and sees all that was written before it moved.
+    void wait_while(std::uint32_t old) {
+        if (!spin_while(old)) sleep_while(old);
+    }
+
+    // Moves the value and wakes those who sleep; true if there were any.
+    bool advance() {
+        // In one total order with the two lines of sleep_while: the sleeper sees the new value, or is seen here.
+        value_.fetch_add(1, std::memory_order_seq_cst);
+        if (sleepers_.load(std::memory_order_seq_cst) == 0) return false;
+        {
+            std::lock_guard<std::mutex> between_look_and_sleep(mutex_);
+        }
+        moved_.notify_all();
+        return true;
+    }
+
+ private:
+    bool spin_while(std::uint32_t old) const {
+        const Clock::time_point start = Clock::now();
+        do {
+            for (int look = 0; look < 64; ++look) {
+                if (value() != old) return true;
+                pause();
+            }
+        } while (Clock::now() - start < spin_);
+        return false;
+    }
+
+    void sleep_while(std::uint32_t old) {
+        std::unique_lock<std::mutex> lock(mutex_);
+        sleepers_.fetch_add(1, std::memory_order_seq_cst);
+        moved_.wait(lock, [&] { return value_.load(std::memory_order_seq_cst) != old; });
+        sleepers_.fetch_sub(1, std::memory_order_relaxed);
+    }
+
+    std::atomic<std::uint32_t> value_{0};
+    std::atomic<std::uint32_t> sleepers_{0};
+    const std::chrono::microseconds spin_;
+    std::mutex mutex_;
+    std::condition_variable moved_;
+};
+
+// While it lives, this thread and the threads it makes get no signals: handlers run on threads that are not ours.
+class SignalsBlocked {
+#ifndef _WIN32
+ public:
+    SignalsBlocked() {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+    sigset_t before_;
+#endif
+};
+
+// True while this thread runs a task.
+thread_local bool inside_task = false;
+
+struct Released {};  // thrown by a barrier that can no longer be met
+
+}  // namespace
+
+// All workers, and the one task that they run now. Who holds the pool alone calls its other functions.
+class Pool {
+ public:
+    using Call = void (*)(void* object, int member);
+
+    static std::atomic<Pool*> current;  // null before the first use, and in a child after fork
+    static Pool& get();
+
+    bool hold() { return !held_.load(std::memory_order_relaxed) && !held_.exchange(true, std::memory_order_acquire); }
+    void release() { held_.store(false, std::memory_order_release); }
+    int hire(int wanted);
+    void run(Call call, void* object, int size);
+    void barrier();
+
+ private:
+    void work(int member);
+    void perform(int member);
+    void fail();
+
+    // Written by the holder between tasks, then read by all members.
+    struct alignas(LINE) {
+        Call call = nullptr;
+        void* object = nullptr;
+        int size = 1;
+        std::atomic<bool> failed{false};
+        std::exception_ptr failure;
+    } task_;
+
+    alignas(LINE) std::atomic<int> busy_{0};     // workers still at the task
+    alignas(LINE) std::atomic<int> arrived_{0};  // members at the barrier
+    Signal met_{SPIN_IN_TASK};                   // moves when all have arrived
+    Signal finished_{SPIN_IN_TASK};              // moves when no worker is busy
+
+    // For the holder. start_[member] moves when that worker has a task; null before its worker is made.
+    std::array<Signal*, MOST_THREADS> start_{};
+    int hired_ = 1;  // members there are, the caller among them
+    std::atomic<bool> held_{false};
+};
+
+std::atomic<Pool*> Pool::current{nullptr};
+
+namespace {
+
+#ifndef _WIN32
+// A child has none of its parent's workers, and the pool's locks as they happened to be: it forgets the pool and makes
+// another. Registered when the library is loaded, so that no fork comes before it.
+const int registered = pthread_atfork(nullptr, nullptr, [] { Pool::current.store(nullptr); });
+#endif
+
+}  // namespace
+
+// Pools are never destroyed: workers use theirs until the process ends.
+Pool& Pool::get() {
+    Pool* pool = current.load(std::memory_order_acquire);
+    if (pool != nullptr) return *pool;
+    auto fresh = std::make_unique<Pool>();
+    if (current.compare_exchange_strong(pool, fresh.get(), std::memory_order_acq_rel)) pool = fresh.release();
+    return *pool;
+}
+
+// Makes workers until there are `wanted` members or the system refuses; returns how many of these there are.
+int Pool::hire(int wanted) {
+    if (hired_ >= wanted) return wanted;
+    SignalsBlocked during_creation;
+    for (; hired_ < wanted; ++hired_) {
+        if (start_[hired_] == nullptr) start_[hired_] = new Signal(SPIN_BETWEEN_TASKS);
+        try {
+            std::thread(&Pool::work, this, hired_).detach();
+        } catch (const std::system_error&) {
+            break;
+        }
+    }
+    return hired_;
+}
+
+void Pool::run(Call call, void* object, int size) {
+    task_.call = call;
+    task_.object = object;
+    task_.size = size;
+    task_.failed.store(false, std::memory_order_relaxed);
+    arrived_.store(0, std::memory_order_relaxed);
+    busy_.store(size - 1, std::memory_order_relaxed);
+    const std::uint32_t before = finished_.value();
+    for (int member = 1; member < size; ++member) start_[member]->advance();
+    perform(0);
+    finished_.wait_while(before);
+    if (task_.failure) std::rethrow_exception(std::exchange(task_.failure, nullptr));
+}
+
+// A worker's whole life.
+void Pool::work(int member) {
+    for (std::uint32_t tasks = 0;; ++tasks) {
+        start_[member]->wait_while(tasks);
+        perform(member);
+        const bool last = busy_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+        // A caller who slept may wake up on this processor, where this worker's spinning would keep it waiting.
+        if (last && finished_.advance()) std::this_thread::yield();
+    }
+}
+
+void Pool::perform(int member) {
+    inside_task = true;
+    try {
+        task_.call(task_.object, member);
+    } catch (...) {
+        fail();
+    }
+    inside_task = false;
+}
+
+// Keeps the first exception and releases who waits for its thrower. Those released come here too, too late to be kept.
+void Pool::fail() {
+    if (task_.failed.exchange(true, std::memory_order_acq_rel)) return;
+    task_.failure = std::current_exception();
+    met_.advance();
+}
+
+void Pool::barrier() {
+    const std::uint32_t before = met_.value();
+    // After the look at met_: a failure not seen here moves it from `before`.
+    if (task_.failed.load(std::memory_order_acquire)) throw Released{};
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) == task_.size - 1) {
+        arrived_.store(0, std::memory_order_relaxed);
+        met_.advance();
+    } else {
+        met_.wait_while(before);
+        if (task_.failed.load(std::memory_order_acquire)) throw Released{};
+    }
+}
+
+Team Team::take(int wanted) {
+    if (wanted <= 1 || inside_task) return Team(nullptr, 1);
+    Pool& pool = Pool::get();
+    if (!pool.hold()) return Team(nullptr, 1);
+    Team team(&pool, 1);  // from here on the destructor gives the pool back
+    team.size_ = pool.hire(std::min(wanted, MOST_THREADS));
+    return team;
+}
+
+Team::Team(Team&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)), size_(std::exchange(other.size_, 1)) {}
+
+Team& Team::operator=(Team&& other) noexcept {
+    std::swap(pool_, other.pool_);
+    std::swap(size_, other.size_);
+    return *this;
+}
+
+Team::~Team() {
+    if (pool_ != nullptr) pool_->release();
+}
+
+namespace {
+
+// Calls without the pool; marks the thread for as long, whatever the call throws.
+void run_alone(void (*call)(void*, int), void* object) {
+    struct Mark {
+        bool before = std::exchange(inside_task, true);
+        ~Mark() { inside_task = before; }
+    } mark;
+    call(object, 0);
+}
+
+}  // namespace
+
+void Team::run_call(Call call, void* object) {
+    if (size_ == 1) return run_alone(call, object);
+    if (inside_task) throw std::logic_error("Team::run expected a thread outside any task, but was called inside one");
+    if (pool_ != Pool::current.load(std::memory_order_relaxed)) {
+        throw std::logic_error("Team::run expected a team taken in this process, but it was taken before a fork");
+    }
+    pool_->run(call, object, size_);
+}
+
+void Team::barrier() {
+    if (size_ > 1) pool_->barrier();
+}
+
+namespace {
+
+// Processors that this thread may run on.
+int processors() {
+#ifdef __linux__
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return CPU_COUNT(&allowed);
+#endif
+    return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+}  // namespace
+
+int default_threads() {
+    if (const char* text = std::getenv("OSTINATO_THREADS")) {
+        int threads = 0;
+        const char* end = text + std::strlen(text);
+        const auto read = std::from_chars(text, end, threads);
+        if (read.ec == std::errc() && read.ptr == end && threads > 0) return threads;
+    }
+    return processors();
+}
+
+}  // namespace ostinato
