@@ -163,19 +163,21 @@ static void run_section(const Item& section, const Places<T>& places, const Tile
 // result[row] = the sum of a row's units, sixteen times: sixteen lanes, each in the order of the panels, then halves.
 template <class T>
 static void sum_rows(T* result, const T* a, Index stride, Index width, Index rows) {
+    using V = Vec<T>;
+    constexpr Index vectors = PANEL / V::lanes;
+    const Index whole = width / PANEL, rest = width % PANEL;
     for (Index row = 0; row < rows; ++row) {
-        T lanes[PANEL] = {};
-        for (Index panel = 0; panel < panels(width); ++panel) {
-            const T* from = a + panel * stride + row * PANEL;
-            const Index filled = width - panel * PANEL;
-            if (filled >= PANEL)
-                map(lanes, lanes, from, PANEL, [](Vec<T> u, Vec<T> v) OSTINATO_LAMBDA { return u + v; });
-            else
-                for (Index i = 0; i < filled; ++i) lanes[i] += from[i];
-        }
+        const T* from = a + row * PANEL;
+        V sums[vectors];
+        for (Index v = 0; v < vectors; ++v) sums[v] = V::zero();
+        for (Index panel = 0; panel < whole; ++panel, from += stride)
+            for (Index v = 0; v < vectors; ++v) sums[v] = sums[v] + V::load(from + v * V::lanes);
+        T lanes[PANEL];
+        for (Index v = 0; v < vectors; ++v) sums[v].store(lanes + v * V::lanes);
+        for (Index i = 0; i < rest; ++i) lanes[i] += from[i];
         for (Index half = PANEL / 2; half >= 1; half /= 2)
             for (Index i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-        map(result + row * PANEL, lanes, PANEL, [lanes](Vec<T>) OSTINATO_LAMBDA { return Vec<T>::splat(lanes[0]); });
+        for (Index v = 0; v < vectors; ++v) V::splat(lanes[0]).store(result + row * PANEL + v * V::lanes);
     }
 }
 

@@ -162,29 +162,4 @@ static void weight_gradient(const WeightGradient<T>& job, Range over) {
     }
 }
 
-// Packs panels of a matrix: for every sixteen units of its result, [k][16].
-template <class T>
-static void pack(const Packing<T>& job, Range over) {
-    const Index size = panel_size(job.units, job.k_count, job.heads);
-    const Index head_units = job.units / job.heads, head_k = job.k_count / job.heads;
-    for (Index p = over.begin; p < over.end; ++p) {
-        const Range k = k_range(job.units, job.k_count, job.heads, p);
-        T* to = job.result + p * size;
-        for (Index i = 0; i < PANEL; ++i) {
-            const Index unit = p * PANEL + i;
-            const Index head = unit / head_units;
-            const Range own = unit < job.units ? Range{head * head_k, (head + 1) * head_k} : Range{0, 0};
-            // Element (unit, k) of a stored matrix lies in row `unit`, or, transposed, in row k; a block-diagonal one
-            // is stored without what lies outside its blocks.
-            const T* from = job.transposed ? job.weights + (job.heads > 1 ? unit % head_units : unit)
-                                           : job.weights + unit * job.row_stride;
-            for (Index at = k.begin; at < k.end; ++at) {
-                const bool inside = at >= own.begin && at < own.end;
-                const Index within = job.transposed ? at * job.row_stride : at - own.begin;
-                to[(at - k.begin) * PANEL + i] = inside ? from[within] : T(0);
-            }
-        }
-    }
-}
-
 }  // namespace ostinato::OSTINATO_LEVEL

@@ -1,6 +1,7 @@
 // One instruction-set level of the core: compiled once for each, with its flags, in a namespace of its own.
 #include "elementwise.h"
 #include "gradient.h"
+#include "pack.h"
 #include "run.h"
 #include "sequence.h"
 

@@ -7,10 +7,13 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <tuple>
 #include <vector>
 
@@ -41,6 +44,41 @@ T* at(Address address) {
 void expect(bool holds, const char* what) {
     if (!holds) refuse(what);
 }
+
+// ---- Python's lock
+
+// Gives up Python's lock while the core computes. Nanobind's own guard would take it back even from an interpreter
+// that is ending, which then kills the thread in the middle of C++; here the thread stops for good instead, as a daemon
+// thread must. `end` is called by Python's atexit, and lets those pass that are just taking the lock.
+class Unlocked {
+ public:
+    Unlocked() : state_(PyEval_SaveThread()) {}
+    ~Unlocked() {
+        ++returning_;
+        if (ending_ && std::this_thread::get_id() != last_thread_) {
+            --returning_;
+            for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+        }
+        PyEval_RestoreThread(state_);
+        --returning_;
+    }
+    Unlocked(const Unlocked&) = delete;
+    Unlocked& operator=(const Unlocked&) = delete;
+
+    static void end() {
+        last_thread_ = std::this_thread::get_id();
+        ending_ = true;
+        PyThreadState* const state = PyEval_SaveThread();
+        while (returning_ > 0) std::this_thread::yield();
+        PyEval_RestoreThread(state);
+    }
+
+ private:
+    PyThreadState* state_;
+    static inline std::atomic<bool> ending_{false};
+    static inline std::atomic<int> returning_{0};
+    static inline std::thread::id last_thread_;
+};
 
 // ---- the level in use
 
@@ -392,7 +430,7 @@ class Packed {
         take(recipe.input_biases, weights, input_biases);
         take(recipe.biases, weights, biases);
         take(recipe.vectors, weights, vectors);
-        const nb::gil_scoped_release released;
+        const Unlocked released;
         pack(functions<T>(), jobs.data(), static_cast<Index>(jobs.size()), threads);
     }
 
@@ -542,7 +580,7 @@ void run_steps(const Layout& layout, const Packed<T>& packed, const RowsOwner& r
     job.states_in = in.data();
     job.states_out = out.data();
     job.y = at<T>(y);
-    const nb::gil_scoped_release released;
+    const Unlocked released;
     run(functions<T>(), job, threads);
 }
 
@@ -582,7 +620,7 @@ void run_step(const Layout& layout, const Packed<T>& packed, int threads, const 
     job.states_in = in;
     job.states_out = out;
     job.y = y.data();
-    const nb::gil_scoped_release released;
+    const Unlocked released;
     run(functions<T>(), job, threads);
 }
 
@@ -644,7 +682,7 @@ void take_gradients(const GradientRecipe& recipe, const Packed<T>& packed, const
     for (const Matrix<T>& matrix : packed.inputs) expect(matrix.units == recipe.input_size, "an input matrix's width");
     const RowsOwner::Part owner = rows.part(begin, end);
     const Rows& part = owner.rows;
-    const nb::gil_scoped_release released;
+    const Unlocked released;
     if (d_x) {
         std::vector<const T*> gates;
         for (const std::int32_t panel : recipe.inputs) gates.push_back(at<const T>(panels[std::size_t(panel)]));
@@ -748,6 +786,7 @@ NB_MODULE(_core, m) {
     m.def("level", [] { return std::string(the_level->name); }, "The level in use.");
     m.def("use_level", &use_level, nb::arg("name"), "Use another level, for all calls that begin after this one.");
     m.def("default_threads", &default_threads, "Threads where nobody says otherwise.");
+    nb::module_::import_("atexit").attr("register")(nb::cpp_function(&Unlocked::end));
     m.attr("OPERATIONS") = nb::cast(operation_names());
     m.attr("PANEL") = static_cast<int>(PANEL);
     nb::class_<Memory>(m, "Memory")

@@ -16,7 +16,7 @@ namespace ostinato {
 namespace {
 
 constexpr double WORTH_A_THREAD = 400e3;  // multiply-adds for which waking a thread pays
-constexpr double WORTH_A_BARRIER = 8e3;   // the same for meeting once a step
+constexpr double WORTH_A_BARRIER = 300e3;   // the same for meeting once a step
 constexpr double STEP_OVERHEAD = 3;       // rows that could pass in the time in which the weights are read
 
 template <class T>

@@ -1,4 +1,4 @@
-"""What the README and the docs show is run, and what they link to exists."""
+"""What the README and the docs show is run, what it prints is what they say, and what they name and link to exists."""
 
 import re
 import shlex
@@ -10,7 +10,9 @@ import pytest
 import torch
 
 import ostinato
+from ostinato.cells import CELLS
 from ostinato.cli import run
+from ostinato.engine import dispatch
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -22,6 +24,25 @@ def blocks(document, language):
     """The fenced blocks of a language; those that stand in a list are indented."""
     found = re.findall(r"^ *```(\w*)\n(.*?)^ *```$", document.read_text(), flags=re.DOTALL | re.MULTILINE)
     return [textwrap.dedent(text) for name, text in found if name == language]
+
+
+def programs(document):
+    """Each Python block, with what it prints where the document says that: "prints", and a block without a language."""
+    pattern = r"^ *```python\n(.*?)^ *```$(?:\n\nprints\n\n```\n(.*?)^```$)?"
+    found = re.findall(pattern, document.read_text(), flags=re.DOTALL | re.MULTILINE)
+    assert len(found) == len(blocks(document, "python"))
+    return [(textwrap.dedent(block), printed) for block, printed in found]
+
+
+def first_column(text):
+    """The names in the first column of all tables, where they are code."""
+    cells = re.findall(r"^\| (`[^|]*`) \|", text, flags=re.MULTILINE)
+    return [name for cell in cells for name in re.findall(r"`([^`]*)`", cell)]
+
+
+def section(document, title):
+    """The text below a heading of the second level."""
+    return document.read_text().split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
 def quickly(text):
@@ -39,11 +60,19 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_python_blocks_run_in_order(document, folder, capsys):
-    given = {"ostinato": ostinato, "x": torch.zeros(5, 2, 16), "lengths": [5, 3]}
+def test_python_blocks_run_in_order_and_print_what_is_said(document, folder, capsys):
+    given = {"ostinato": ostinato, "x": torch.linspace(-1, 1, 160).reshape(5, 2, 16), "lengths": [5, 3]}
     exec("from ostinato.cells import *", given)
-    for block in blocks(document, "python"):
+    for block, printed in programs(document):
+        capsys.readouterr()
         exec(compile(quickly(block), str(document), "exec"), given)
+        assert not printed or capsys.readouterr().out == printed
+
+
+def test_what_is_printed_is_found(tmp_path):
+    document = tmp_path / "document.md"
+    document.write_text("```python\nprint(1)\n```\n\nprints\n\n```\n1\n```\n\n```python\nprint(2)\n```\n")
+    assert programs(document) == [("print(1)\n", "1\n"), ("print(2)\n", "")]
 
 
 def test_commands_of_the_readme_run(folder, capsys):
@@ -61,8 +90,8 @@ def test_links_lead_to_files(document):
 
 
 def test_readme_shows_exactly_two_commands_of_set_up():
-    section = (ROOT / "README.md").read_text().split("## Two commands")[1].split("\n## ")[0]
-    assert re.findall(r"^    (.*)", section, flags=re.MULTILINE) == [
+    shown = section(ROOT / "README.md", "Two commands")
+    assert re.findall(r"^    (.*)", shown, flags=re.MULTILINE) == [
         "pip install -c constraints.txt '.[train]' && ostinato demo",
         "pip install -c constraints.txt '.[train,test]' && pytest",
     ]
@@ -79,6 +108,23 @@ def test_the_error_that_the_docs_quote_is_the_one_that_is_raised():
     assert str(raised.value) == quoted
 
 
+def test_every_cell_is_listed_in_its_order():
+    assert first_column(section(ROOT / "docs/cells.md", "The cells that come with Ostinato")) == list(CELLS)
+    assert f"the {len(CELLS)} cells that come with" in (ROOT / "README.md").read_text()
+
+
+def test_every_candidate_is_listed_in_its_order():
+    named = [candidate.name for candidate in dispatch.CANDIDATES]
+    assert first_column(section(ROOT / "docs/engine.md", "Who runs")) == named
+
+
+def test_every_file_of_the_core_is_listed():
+    there = {path.stem for path in (ROOT / "core").iterdir() if path.suffix in (".h", ".cpp")}
+    listed = first_column(section(ROOT / "CONTRIBUTING.md", "The core"))
+    assert {Path(name).stem for name in listed} == there
+    assert [name for name in listed if not (ROOT / "core" / name).exists()] == []
+
+
 def test_public_names_are_few_sorted_and_there():
-    assert ostinato.__all__ == ["LanguageModel", "cells", "engine", "errors", "load", "nn"]
+    assert ostinato.__all__ == ["LanguageModel", "accelerate", "cells", "engine", "errors", "load", "nn"]
     assert all(hasattr(ostinato, name) for name in ostinato.__all__)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from torch.autograd import forward_ad
 from torch.func import functional_call, grad, jvp, vmap
 
 from ostinato.cells import CELLS, find
-from ostinato.engine import aten, dispatch, explain, sequence
+from ostinato.engine import aten, core, dispatch, explain, sequence
 from ostinato.engine.call import Call
 from ostinato.engine.packing import Packing
 from ostinato.nn import Recurrent
@@ -22,6 +23,8 @@ from ..example_cells import EXAMPLES
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
 
 T, B, D, H = 4, 3, 2, 5
+NO_CORE = "core   refused: it computes in float32 or float64, all of one kind, not float16"
+CORE_RUNS = "core   runs: the compiled core"
 NOT_TORCHS = "aten   refused: the cell is not exactly torch's RNN, LSTM or GRU"
 ATEN_RUNS = "aten   runs: torch's own kernel for this cell"
 TORCH_RUNS = "torch  runs: the program, interpreted over torch"
@@ -45,26 +48,66 @@ def only(monkeypatch, *names):
     monkeypatch.setattr(dispatch, "CANDIDATES", kept)
 
 
+@pytest.fixture
+def without_core(monkeypatch):
+    """Take the core out of the table: what runs where it was not built."""
+    only(monkeypatch, "aten", "torch", "numpy")
+
+
 # ---- what is said
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("lengths", [None, [4, 0, 2], [0, 0, 0]])
+@pytest.mark.parametrize("name", CELLS)
+def test_the_core_runs_every_cell(name, lengths, dtype):
+    layer = layer_of(CELLS[name], dtype)
+    said = explain(layer, normal(T, B, layer.input_size, dtype=dtype), lengths)
+    assert said.runner == "core"
+    assert str(said).splitlines()[0] == CORE_RUNS
+    assert said.others["torch"] == "not needed: core comes first"
+    assert list(said.others) == ["aten", "torch", "numpy"]
+
+
+@pytest.mark.parametrize(
+    ("x", "reason"),
+    [
+        (normal(T, B, D).half(), "it computes in float32 or float64, all of one kind, not float16 and float64"),
+        (normal(T, B, D).float(), "it computes in float32 or float64, all of one kind, not float32 and float64"),
+        (normal(T, B, D).to("meta"), "x is on meta, and it runs on the CPU"),
+        (normal(T, B, D).to_sparse(), "x is no plain dense tensor"),
+        (torch.nn.Parameter(normal(T, B, D)), "x is no plain dense tensor"),
+    ],
+)
+def test_the_core_says_what_it_does_not_take(x, reason):
+    call = replace(layer_of("lstm").engine_call(normal(T, B, D)), x=x)
+    assert core.refuse(call) == reason
+
+
+def test_the_core_has_no_gradients_of_streams_and_says_so():
+    call = replace(layer_of("lstm").engine_call(normal(T, B, D)), streams={"e": normal(T, B, H).requires_grad_()})
+    assert core.refuse(call) == "it has no gradients of streams"
+    with torch.no_grad():
+        assert core.refuse(call) is None
 
 
 @pytest.mark.parametrize("cell", ["elman", "elman_relu", "lstm", "gru"])
 @pytest.mark.parametrize("lengths", [None, [4, 0, 2]])
-def test_torchs_kernel_runs_torchs_cells(cell, lengths):
+def test_torchs_kernel_runs_torchs_cells_where_the_core_does_not(without_core, cell, lengths):
     said = explain(layer_of(cell), normal(T, B, D), lengths)
     assert said.runner == "aten"
     assert str(said).splitlines() == [ATEN_RUNS, "torch  not needed: aten comes first", NOT_NUMPY]
 
 
 @pytest.mark.parametrize("cell", ["elman_sigmoid", "gru_v1", EXAMPLES["peephole"]])
-def test_the_interpreter_runs_other_cells(cell):
+def test_the_interpreter_runs_other_cells_where_the_core_does_not(without_core, cell):
     said = explain(layer_of(cell), normal(T, B, D))
     assert said.runner == "torch"
     assert repr(said).splitlines() == [TORCH_RUNS, NOT_TORCHS, NOT_NUMPY]
 
 
 @pytest.mark.parametrize(("steps", "batch", "lengths"), [(0, B, None), (T, 0, None), (T, 2, [0, 0])])
-def test_torchs_kernels_refuse_what_has_no_step(steps, batch, lengths):
+def test_torchs_kernels_refuse_what_has_no_step(without_core, steps, batch, lengths):
     said = explain(layer_of("lstm"), normal(steps, batch, D), lengths)
     assert str(said).splitlines() == [
         TORCH_RUNS,
@@ -80,12 +123,18 @@ class OverArrays:
         return Call(CELLS["lstm"].program, {}, x, Packing.of(x.shape[0], x.shape[1], lengths, reverse=False))
 
 
-def test_numpy_runs_numpy_arrays():
-    assert str(explain(OverArrays(), np.zeros((T, B, D)))).splitlines() == [
-        "numpy  runs: the program, interpreted over NumPy",
-        "aten   refused: x is a NumPy array",
-        "torch  refused: x is a NumPy array",
-    ]
+@pytest.mark.parametrize(
+    ("dtype", "lines"),
+    [
+        (np.float64, [CORE_RUNS, "numpy  not needed: core comes first"]),
+        (np.float16, ["numpy  runs: the program, interpreted over NumPy", NO_CORE]),
+    ],
+)
+def test_numpy_arrays_are_run_by_the_core_or_by_numpy(dtype, lines):
+    runs, other = lines
+    refused = [f"{name:6} refused: x is a NumPy array" for name in ("aten", "torch")]
+    expected = [runs, *refused, other] if runs == CORE_RUNS else [runs, other, *refused]
+    assert str(explain(OverArrays(), np.zeros((T, B, D), dtype))).splitlines() == expected
 
 
 def test_transforms_of_torch_func_and_forward_mode_are_told():
@@ -99,10 +148,17 @@ def test_transforms_of_torch_func_and_forward_mode_are_told():
     grad(lambda x: asked(x).sum())(x)
     with forward_ad.dual_level():
         asked(forward_ad.make_dual(x, x))
-    transform = [TORCH_RUNS, "aten   refused: torch's kernels do not know torch.func's transforms", NOT_NUMPY]
-    forward = [TORCH_RUNS, "aten   refused: torch's kernels have no forward-mode derivative", NOT_NUMPY]
+    transform, forward = (
+        [
+            TORCH_RUNS,
+            f"core   refused: the core's operators {reason}",
+            f"aten   refused: torch's kernels {reason}",
+            NOT_NUMPY,
+        ]
+        for reason in ("do not know torch.func's transforms", "have no forward-mode derivative")
+    )
     assert said == [transform, transform, forward]
-    assert explain(layer, x).runner == "aten", "and nothing of it stays"
+    assert explain(layer, x).runner == "core", "and nothing of it stays"
 
 
 # ---- what is computed
@@ -251,7 +307,11 @@ def test_an_error_in_a_candidate_surfaces(monkeypatch):
     def broken(*_):
         raise ZeroDivisionError
 
+    monkeypatch.setattr(core, "run", broken)
+    with pytest.raises(ZeroDivisionError):
+        layer_of("lstm")(normal(T, B, D))
     monkeypatch.setattr(aten, "run", broken)
+    only(monkeypatch, "aten", "torch", "numpy")
     with pytest.raises(ZeroDivisionError):
         layer_of("lstm")(normal(T, B, D))
     layer_of("gru_v1")(normal(T, B, D))

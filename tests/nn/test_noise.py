@@ -220,9 +220,9 @@ def test_a_sequence_without_steps_gives_the_state_back():
 def test_nothing_is_drawn_that_needs_a_gradient(monkeypatch):
     asked, run = [], engine.sequence
 
-    def sequence(program, weights, x, state, lengths, reverse, streams):
+    def sequence(program, weights, x, state, lengths, reverse, streams, checkpoint_steps):
         asked.append([*state[2:], *streams.values()])
-        return run(program, weights, x, state, lengths, reverse, streams)
+        return run(program, weights, x, state, lengths, reverse, streams, checkpoint_steps)
 
     monkeypatch.setattr(engine, "sequence", sequence)
     layer_of("lstm", D, H, recurrent_dropout=0.5, zoneout=KEPT)(normal(T, B, D))

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,13 +22,14 @@ from .call import Call
 from .packing import Index, Packing
 
 
-class Candidate(NamedTuple):
+@dataclass(frozen=True)
+class Candidate:
     """A way to run a call: its name, and the kinds of arrays it takes. Its module is imported when asked."""
 
     name: str
     takes: tuple[str, ...]
 
-    @property
+    @cached_property
     def module(self) -> Any:
         """The module with `refuse`, `run` and `DESCRIPTION`."""
         return import_module(f".{self.name}", __package__)
@@ -87,6 +89,15 @@ def sequence(
     Returns y [T, B, O], zero beyond each length, and the state after each last step.
     """
     streams = _checked_streams(program, streams or {}, x)
+    if _kind(x) == TENSOR:
+        from . import tensors
+
+        if tensors.are_traced():
+            return tensors.traced(program, weights, x, state, lengths, reverse, streams, checkpoint_steps)
+        if tensors.are_cast(x):
+            x, state, streams = tensors.in_one_type(weights, x, state, streams)
+            with tensors.as_they_are(x):
+                return sequence(program, weights, x, state, lengths, reverse, streams, checkpoint_steps)
     packing = Packing.of(x.shape[0], x.shape[1], lengths, reverse)
     call = Call(program, weights, x, packing, streams, checkpoint_steps)
     return run(call, state)
@@ -95,12 +106,19 @@ def sequence(
 def run(call: Call, state: Sequence[Any], runner: Any = None) -> tuple[Any, list[Any]]:
     """Run a call; `runner` is what `bind` returned, or None to choose a candidate."""
     if not call.packing.counts:
-        names, x = call.program.state_names, call.x
-        widths = {name: part.shape[-1] for name, part in zip(names, state, strict=True)}
-        zeros = _kind_module(x).LIBRARY.zeros
-        return zeros((*x.shape[:2], sum(widths[name] for name in call.program.output)), x), list(state)
+        return _run_nothing(call, state)
     result: tuple[Any, list[Any]] = (runner or _choose(call).module).run(call, state)
     return result
+
+
+def _run_nothing(call: Call, state: Sequence[Any]) -> tuple[Any, list[Any]]:
+    """Return y of zeros and the state as it was, for a call without a row."""
+    widths = {name: part.shape[-1] for name, part in zip(call.program.state_names, state, strict=True)}
+    shape = (*call.x.shape[:2], sum(widths[name] for name in call.program.output))
+    # An empty sum is zero whatever the values, and in torch a function of them, with a gradient of zero.
+    zero = sum(part[:0].sum() for part in (call.x, *call.weights.values()))
+    zeros = _kind_module(call.x).LIBRARY.zeros(shape, call.x)
+    return zeros - zero, [part - zero for part in state]
 
 
 def _checked_streams(program: Program, streams: Mapping[str, Any], x: Any) -> Mapping[str, Any]:

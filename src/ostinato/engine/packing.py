@@ -7,6 +7,7 @@ the case of equal counts. A run from right to left is the same rows taken from t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,12 @@ class Packing:
 
     @classmethod
     def of(cls, steps: int, batch: int, lengths: Index | None, reverse: bool) -> Packing:
-        """Return the packing of [T, B, …] with the given lengths [B] (None: all T)."""
+        """Return the packing of [T, B, …] with the given lengths [B] (None: all T). Its arrays are not to be changed."""
+        known = None if lengths is None else np.asarray(lengths, np.int64).tobytes()
+        return _packing(steps, batch, known, reverse)
+
+    @classmethod
+    def _new(cls, steps: int, batch: int, lengths: Index | None, reverse: bool) -> Packing:
         if lengths is None or bool((lengths == steps).all()):
             return cls._full(steps, batch, reverse)
         order = np.argsort(-lengths, kind="stable")
@@ -51,13 +57,21 @@ class Packing:
     def _full(cls, steps: int, batch: int, reverse: bool) -> Packing:
         counts = (batch,) * steps if batch else ()
         positions = np.arange(steps * batch).reshape(steps, batch)
-        sources = np.ascontiguousarray(positions[::-1]).reshape(-1) if reverse else None
+        # With a batch of one the reshape is a view from the end, which torch would not take.
+        sources = np.ascontiguousarray(positions[::-1].reshape(-1)) if reverse else None
         return cls(counts, sources=sources, is_reversed=reverse)
 
     @property
     def is_full(self) -> bool:
         """Whether every sequence is live at every step."""
         return self.order is None
+
+
+@lru_cache(maxsize=8)
+def _packing(steps: int, batch: int, lengths: bytes | None, reverse: bool) -> Packing:
+    """Both directions and all layers of a stack ask for the same packings, forwards and backwards."""
+    known = None if lengths is None else np.frombuffer(bytearray(lengths), np.int64)
+    return Packing._new(steps, batch, known, reverse)
 
 
 def checked_lengths(owner: str, lengths: Any, steps: int, batch: int) -> Index | None:

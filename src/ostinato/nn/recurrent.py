@@ -10,18 +10,22 @@ from torch import Tensor, nn
 
 from .. import cells, engine, shapes
 from ..cells import Cell
+from ..cells.language import state_type
 from ..engine.call import Call
-from ..engine.packing import Index, Packing, checked_lengths
-from ..errors import OptionError, ShapeError, closest
+from ..engine.packing import Packing, checked_lengths
+from ..errors import OptionError, OstinatoError, ShapeError, closest
 from ..program import Program
 from .noise import Noise, checked_probability
 from .sizes import all_widths, checked_heads, positive
+from .stepping import PreparedLayers
 from .weights import Weights
 
 RANDOM_STATE_DEVIATION = 0.1
 """Standard deviation of the noise of ``initial_state="random"``: small beside states, which lie in (-1, 1)."""
 
 InitialState = Literal["zero", "learned", "random"]
+_STATE_TYPES: dict[tuple[str, ...], type[tuple[Any, ...]]] = {}
+
 State = tuple[tuple[Tensor, ...], ...]
 """One named tuple a layer, with a tensor [B, width] for each of the cell's states ([2, B, width] if bidirectional)."""
 
@@ -50,6 +54,8 @@ class Recurrent(nn.Module):
     p · old + (1 - p) · new. As in the paper, h is computed from c as it is before zoneout, and y is made of the
     states after it.
     residual: add to the output of each layer that is as wide as its input that input, as it is before dropout.
+    checkpoint_steps: in training, keep the states every so many steps only, and run the steps between once more on the
+    way back: memory beyond x, y and their gradients then grows with T/k + k instead of T.
 
     Weights of layer k, direction d are ``layers.k.d.<name>``, with the names and shapes of
     `Program.weight_shapes`: ``W``, ``W_bias``, ``R``, ``R_bias``, ``p_<vector>``, ``M_<matrix>``. They start
@@ -75,6 +81,7 @@ class Recurrent(nn.Module):
         recurrent_dropout: float = 0.0,
         zoneout: Mapping[str, float] | None = None,
         residual: bool = False,
+        checkpoint_steps: int | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -93,12 +100,15 @@ class Recurrent(nn.Module):
                 f"there is no initial state {initial_state!r}.",
                 closest(str(initial_state), ("zero", "learned", "random")),
             )
+        _state_type(self.program.state_names)
         self.widths = all_widths(self.program, hidden_size, widths or {})
         self.heads = checked_heads(self.program, self.widths, heads)
         self.recurrent_dropout = recurrent_dropout
         self.zoneout = dict(zoneout) if isinstance(zoneout, Mapping) else zoneout
         self.residual = residual
+        self.checkpoint_steps = None if checkpoint_steps is None else positive("checkpoint_steps", checkpoint_steps)
         self.noise = Noise.of(self.program, recurrent_dropout, {} if zoneout is None else zoneout)
+        self._prepared = PreparedLayers()
         self.output_size = self.program.output_width(self.widths) * self.num_directions
         sizes = [self.input_size] + [self.output_size] * (num_layers - 1)
         if residual and self.output_size not in sizes:
@@ -137,9 +147,9 @@ class Recurrent(nn.Module):
         Raises ShapeError when x, state or lengths have other shapes.
         """
         x = self._steps_first(x)
-        batch = x.shape[1]
-        known_lengths = checked_lengths(self._name, lengths, x.shape[0], batch)
-        initial = self._initial(batch, x) if state is None else self._checked_state(state, batch)
+        steps, batch = x.shape[:2]
+        known_lengths = _known_lengths(self._name, lengths, steps, batch)
+        initial = self._initial(batch, x, self.training) if state is None else self._checked_state(state, batch)
         final = []
         for index, layer in enumerate(self.layers):
             read = nn.functional.dropout(x, self.dropout, self.training) if index else x
@@ -148,6 +158,39 @@ class Recurrent(nn.Module):
             final.append(after)
         return (x.transpose(0, 1) if self.batch_first else x), tuple(final)
 
+    def step(self, x: Tensor, state: Sequence[Sequence[Tensor]] | None = None) -> tuple[Tensor, State]:
+        """Run one step, fast: weights are laid out for it once, and again only after they have changed.
+
+        x: [B, D]. state: what an earlier call returned; None starts anew.
+
+        Returns y [B, O] and the state after the step: bit for bit what `forward` gives for a sequence of one step in
+        evaluation, whatever the mode, where the compiled core runs. There are no gradients.
+
+        Raises OptionError for a bidirectional layer, ShapeError when x or state have other shapes, and OstinatoError
+        when x or state ask for a gradient.
+        """
+        if self.bidirectional:
+            raise OptionError(
+                "a bidirectional layer has no step: its second direction reads a sequence from the end.",
+                "run whole sequences, or build the layer with bidirectional=False.",
+            )
+        shapes.expect(self._name, "x", x, "B D", D=self.input_size)
+        x, batch = self._in_one_type(x), x.shape[0]
+        before = self._initial(batch, x, noisy=False) if state is None else self._checked_state(state, batch)
+        given = (x, *(part for parts in state or () for part in parts))
+        if torch.is_grad_enabled() and any(part.requires_grad for part in given):
+            raise OstinatoError(
+                "a step has no gradients, but x or state asks for one.",
+                "call step under torch.no_grad(), or the layer itself on a sequence of one step.",
+            )
+        after = []
+        for index, layer in enumerate(self.layers):
+            weights, program = layer[0].named(), self.noise.evaluation  # type: ignore[index]
+            y, final = self._prepared.step(index, program, weights, x, before[index])
+            x = y + x if self.residual and x.shape[-1] == self.output_size else y
+            after.append(self._state(final))
+        return x, tuple(after)
+
     def engine_call(self, x: Tensor, lengths: Any = None) -> Call:
         """Return what the first layer would ask the engine to run, apart from what it draws; for `engine.explain`."""
         x = self._steps_first(x)
@@ -155,7 +198,7 @@ class Recurrent(nn.Module):
         packing = Packing.of(steps, batch, checked_lengths(self._name, lengths, steps, batch), reverse=False)
         program = self._running_program
         streams = {name: x.new_zeros(steps, batch, self.widths[width]) for name, width in program.streams}
-        return Call(program, self.layers[0][0].named(), x, packing, streams)  # type: ignore[index]
+        return Call(program, self.layers[0][0].named(), x, packing, streams, self.checkpoint_steps)  # type: ignore[index]
 
     def extra_repr(self) -> str:
         said = [self.cell.name, f"{self.input_size}", f"{self.hidden_size}"]
@@ -170,6 +213,7 @@ class Recurrent(nn.Module):
             "recurrent_dropout": 0.0,
             "zoneout": None,
             "residual": False,
+            "checkpoint_steps": None,
         }
         said += [f"{name}={getattr(self, name)!r}" for name, value in defaults.items() if getattr(self, name) != value]
         return ", ".join(said)
@@ -178,7 +222,7 @@ class Recurrent(nn.Module):
     def _running_program(self) -> Program:
         return self.noise.training if self.training else self.noise.evaluation
 
-    def _run_layer(self, layer: Any, x: Tensor, state: Sequence[Tensor], lengths: Index | None) -> tuple[Tensor, Any]:
+    def _run_layer(self, layer: Any, x: Tensor, state: Sequence[Tensor], lengths: Any) -> tuple[Tensor, Any]:
         outputs, finals = [], []
         for direction, weights in enumerate(layer):
             before = [part[direction] for part in state] if self.bidirectional else list(state)
@@ -186,11 +230,14 @@ class Recurrent(nn.Module):
             outputs.append(y)
             finals.append(after)
         if not self.bidirectional:
-            return outputs[0], self.cell.State(*finals[0])
-        return torch.cat(outputs, dim=-1), self.cell.State(*map(torch.stack, zip(*finals, strict=True)))
+            return outputs[0], self._state(finals[0])
+        return torch.cat(outputs, dim=-1), self._state([torch.stack(parts) for parts in zip(*finals, strict=True)])
+
+    def _state(self, parts: Sequence[Tensor]) -> Any:
+        return _state_type(self.program.state_names)(*parts)
 
     def _run_direction(
-        self, weights: Mapping[str, Tensor], x: Tensor, state: list[Tensor], lengths: Index | None, reverse: bool
+        self, weights: Mapping[str, Tensor], x: Tensor, state: list[Tensor], lengths: Any, reverse: bool
     ) -> tuple[Tensor, list[Tensor]]:
         masks: list[Tensor] = []
         streams: dict[str, Tensor] = {}
@@ -198,24 +245,26 @@ class Recurrent(nn.Module):
             steps, batch = x.shape[:2]
             masks = self.noise.masks(self.widths, batch, x)
             streams = self.noise.streams(self.widths, steps, batch, x)
-        y, after = engine.sequence(self._running_program, weights, x, [*state, *masks], lengths, reverse, streams)
+        before = [*state, *masks]
+        program, every = self._running_program, self.checkpoint_steps
+        y, after = engine.sequence(program, weights, x, before, lengths, reverse, streams, every)
         return y, after[: len(state)]
 
     # ---- the state before the first step
 
-    def _initial(self, batch: int, x: Tensor) -> list[list[Tensor]]:
+    def _initial(self, batch: int, x: Tensor, noisy: bool) -> list[list[Tensor]]:
         return [
-            [self._start(layer, name, self.widths[width], batch, x) for name, width in self.program.states]
+            [self._start(layer, name, self.widths[width], batch, x, noisy) for name, width in self.program.states]
             for layer in self.layers
         ]
 
-    def _start(self, layer: Any, name: str, width: int, batch: int, x: Tensor) -> Tensor:
+    def _start(self, layer: Any, name: str, width: int, batch: int, x: Tensor, noisy: bool) -> Tensor:
         directions = (2,) if self.bidirectional else ()
         shape = (*directions, batch, width)
         if self.initial_state == "learned":
             learned = [getattr(weights, f"initial_{name}").expand(batch, width) for weights in layer]
             return torch.stack(learned) if self.bidirectional else learned[0]
-        if self.initial_state == "random" and self.training:
+        if self.initial_state == "random" and noisy:
             return torch.randn(shape, dtype=x.dtype, device=x.device) * RANDOM_STATE_DEVIATION
         return x.new_zeros(shape)
 
@@ -245,7 +294,14 @@ class Recurrent(nn.Module):
             if len(x.shape) == 3:
                 error.hint = f"the data has {x.shape[-1]} features; build the layer with input_size={x.shape[-1]}."
             raise
+        x = self._in_one_type(x)
         return x.transpose(0, 1) if self.batch_first else x
+
+    def _in_one_type(self, x: Tensor) -> Tensor:
+        """Return x; in the type of the weights where autocast made it another: a recurrence adds up its errors."""
+        if not torch.is_autocast_enabled(x.device.type):
+            return x
+        return x.to(next((weight.dtype for weight in self.parameters()), x.dtype))
 
     def _checked_state(self, state: Sequence[Sequence[Tensor]], batch: int) -> Sequence[Sequence[Tensor]]:
         names = self.program.state_names
@@ -264,11 +320,27 @@ class Recurrent(nn.Module):
         return state
 
 
-def _live(x: Tensor, lengths: Index | None) -> Tensor:
+def _known_lengths(owner: str, lengths: Any, steps: int, batch: int) -> Any:
+    """Return lengths, checked; while torch.compile reads, as a tensor, whose numbers the engine checks when it runs."""
+    if lengths is None or not torch.compiler.is_compiling():
+        return checked_lengths(owner, lengths, steps, batch)
+    known = torch.as_tensor(lengths, dtype=torch.int64, device="cpu")
+    shapes.expect(owner, "lengths", known, "B", B=batch)
+    return known
+
+
+def _state_type(names: tuple[str, ...]) -> type[tuple[Any, ...]]:
+    # torch.compile reads through a dictionary, but not through a function with a cache.
+    if names not in _STATE_TYPES:
+        _STATE_TYPES[names] = state_type(names)
+    return _STATE_TYPES[names]
+
+
+def _live(x: Tensor, lengths: Any) -> Tensor:
     """Return x [T, B, …] with zeros beyond each length, whatever stood there."""
     if lengths is None:
         return x
-    beyond = torch.arange(len(x))[:, None] >= torch.from_numpy(lengths)
+    beyond = torch.arange(x.shape[0])[:, None] >= torch.as_tensor(lengths)
     return x.masked_fill(beyond[:, :, None].to(x.device), 0.0)
 
 

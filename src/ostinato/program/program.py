@@ -59,6 +59,9 @@ class Program(Declarations):
         self._check_results()
         object.__setattr__(self, "text", msgspec.json.encode(self.to_data()).decode())
 
+    def __eq__(self, other: object) -> bool:
+        return self.text == other.text if isinstance(other, Program) else NotImplemented
+
     def __hash__(self) -> int:
         # A string knows its hash; that of many instructions would be computed at every look-up.
         return hash(self.text)
@@ -336,7 +339,7 @@ def _print(instruction: Instruction) -> str:
 def _to_data(instruction: Instruction) -> list[Any]:
     operation, arguments, name, value = instruction
     if operation == "constant":
-        return [operation, value]
+        return [operation, float(value)]
     return [operation, *([name] if name else []), *arguments]
 
 
