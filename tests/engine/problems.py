@@ -134,8 +134,11 @@ def outputs_and_gradients(given: Problem, checkpoint_steps: int | None = None) -
     d_parts = [torch.from_numpy(random.normal(size=part.shape)).to(part.dtype) for part in parts]
     pairs = [(part, d) for part, d in zip(parts, d_parts, strict=True) if part.requires_grad]
     wanted = [x, *state, *weights.values()]
-    outs, given_back = zip(*pairs, strict=True)
-    found = torch.autograd.grad(outs, wanted, given_back, allow_unused=True, materialize_grads=True)
+    if not pairs:
+        # What depends on streams alone has no gradient to give.
+        return [part.numpy() for part in parts], [np.zeros_like(part.detach().numpy()) for part in wanted]
+    outs, gradients = zip(*pairs, strict=True)
+    found = torch.autograd.grad(outs, wanted, gradients, allow_unused=True, materialize_grads=True)
     return [part.detach().numpy() for part in parts], [gradient.numpy() for gradient in found]
 
 

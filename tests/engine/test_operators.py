@@ -4,8 +4,10 @@ import re
 
 import pytest
 import torch
+from torch._subclasses import FakeTensorMode
 from torch.autograd import forward_ad, gradcheck, gradgradcheck
 from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ostinato.cells import CELLS, find
 from ostinato.engine import explain, operators, sequence
@@ -71,13 +73,11 @@ def function_of(run, given):
 
 def interpreted(monkeypatch, given):
     """Return what the interpreter gives for what the operator takes, gradients included."""
-    found = []
     with monkeypatch.context() as context:
         context.setattr(operators, "missing", lambda: "not in this comparison")
         context.setattr("ostinato.engine.core.missing", lambda: "not in this comparison")
         out = function_of(OPERATOR, given)(*parts_of(given))
-        found = [*out, *torch.autograd.grad(sum(part.square().sum() for part in out), parts_of(given))]
-    return found
+        return [*out, *torch.autograd.grad(sum(part.square().sum() for part in out), parts_of(given))]
 
 
 # ---- what torch asks of an operator
@@ -135,7 +135,10 @@ def test_one_tensor_in_several_places_has_the_sum_of_their_gradients():
     [
         ({0: normal(T, B)}, "x of shape [T, B, D], got [4, 3]"),
         ({0: normal(T, B, D + 1)}, "W of shape [12, 3], got [12, 2]"),
-        ({0: normal(T, B, D, dtype=torch.float32)}, "state, weights and streams of torch.float32, as x, got torch.float64"),
+        (
+            {0: normal(T, B, D, dtype=torch.float32)},
+            "streams of torch.float32, as x, got torch.float64",
+        ),
         ({1: [normal(B, H)]}, "2 states and 0 streams, got 1 and 0"),
         ({1: [normal(B, H), normal(B, H + 1)]}, "state 'c' of shape [B=3, H=3], got [3, 4]"),
         ({1: [normal(B + 1, H), normal(B, H)]}, "state 'h' of shape [B=3, H=3], got [4, 3]"),
@@ -289,3 +292,47 @@ def test_explain_tells_who_runs_derivatives():
         said = explain(layer, x)
     assert said.runner == "torch"
     assert said.others["core"] == "refused: the core's operators have no forward-mode derivative"
+
+
+# ---- who watches
+
+
+class Seen(TorchDispatchMode):
+    """Gathers the names of the operators that run."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.names.append(function.name())
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("forward", [False, True])
+@pytest.mark.parametrize("backward", [False, True])
+def test_a_mode_sees_the_operators_and_changes_nothing(forward, backward):
+    layer, x = layer_for("lstm"), normal(T, B, D)
+    (expected,) = torch.autograd.grad(layer(x)[0].sum(), layer.layers[0][0].R)
+    seen = [Seen(), Seen()]
+    if forward:
+        with seen[0]:
+            y = layer(x)[0]
+    else:
+        y = layer(x)[0]
+    if backward:
+        with seen[1]:
+            (found,) = torch.autograd.grad(y.sum(), layer.layers[0][0].R)
+    else:
+        (found,) = torch.autograd.grad(y.sum(), layer.layers[0][0].R)
+    assert_close(found, expected)
+    assert ("ostinato::sequence" in seen[0].names) == forward
+    assert ("ostinato::sequence_backward" in seen[1].names) == backward
+
+
+def test_shapes_alone_go_through_a_layer():
+    layer = layer_for("lstm")
+    assert layer.to("meta")(normal(T, B, D).to("meta"))[0].shape == (T, B, H)
+    with FakeTensorMode():
+        layer = Recurrent("lstm", D, H)
+        assert layer(torch.zeros(T, B, D))[0].shape == (T, B, H)

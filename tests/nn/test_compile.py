@@ -44,7 +44,7 @@ def assert_compiles(layer, x, *given, backend="aot_eager", **options):
     assert_close(results(compiled, layer, x, *given, **options), expected)
     with torch.no_grad():
         torch.manual_seed(0)
-        y = compiled(x, *given, **options)[0]
+        y = tree_leaves(compiled(x, *given, **options))[0]
     assert_close(y, expected[0])
     return compiled
 
@@ -95,9 +95,7 @@ def test_the_drop_ins_compile_without_a_break(name, options):
 @pytest.mark.parametrize("name", ["RNNCell", "GRUCell", "LSTMCell"])
 def test_the_drop_in_cells_compile_without_a_break(name):
     cell = getattr(ostinato.nn, name)(H, H, dtype=torch.float64)
-    assert_compiles(cell, normal(B, H)) if name == "LSTMCell" else None
-    compiled = torch.compile(cell, fullgraph=True, backend="aot_eager")
-    assert_close(compiled(normal(B, H)), cell(normal(B, H)))
+    assert_compiles(cell, normal(B, H))
 
 
 def test_another_program_of_the_same_sizes_is_another_graph():
@@ -244,6 +242,6 @@ def test_checkpoint_steps_keep_the_states_of_every_so_many_steps(name):
 
 
 def test_impossible_checkpoint_steps_are_refused():
-    with pytest.raises(ostinato.errors.OptionError, match="checkpoint_steps must be a whole number of at least 1, not 0"):
+    with pytest.raises(ostinato.errors.OptionError, match="must be a whole number of at least 1, not 0"):
         Recurrent("lstm", 2, 3, checkpoint_steps=0)
     assert "checkpoint_steps=7" in repr(Recurrent("lstm", 2, 3, checkpoint_steps=7))

@@ -1,6 +1,7 @@
 """`Recurrent.step`: the bits of `forward`, one step at a time, on weights that may change."""
 
 import copy
+import itertools
 import pickle
 
 import pytest
@@ -72,7 +73,7 @@ def test_a_changed_weight_is_seen():
     x = x.float()
     check()
     # Not the first: a state of zero hides the recurrent matrix.
-    assert not any(torch.equal(one, other) for one, other in zip(seen[2:], seen[3:], strict=False))
+    assert not any(torch.equal(one, other) for one, other in itertools.pairwise(seen[2:]))
 
 
 def test_weights_are_laid_out_once(monkeypatch):
@@ -95,6 +96,12 @@ def test_a_copy_has_its_own_weights(copied):
     assert equal(layer.step(x[0]), before)
     assert torch.equal(other.step(x[0])[0], other(x)[0][0])
     assert not equal(other.step(x[0]), before)
+
+
+def test_a_replica_steps_as_the_layer_does():
+    layer, x = layer_for("lstm"), normal(B, H)
+    replica = layer._replicate_for_data_parallel()
+    assert equal(replica.step(x), layer.step(x))
 
 
 def test_weights_in_half_precision_step_too():
@@ -136,7 +143,10 @@ def test_asking_for_a_gradient_is_an_error():
     [
         (normal(B, H + 1), "Recurrent(gru) expected x of shape [B, D=5], got [3, 6]."),
         (normal(1, B, H), "Recurrent(gru) expected x of shape [B, D=5], got [1, 3, 5]."),
-        (normal(B, H, dtype=torch.float32), "Prepared.step expected x of float64, got float32."),
+        (
+            normal(B, H, dtype=torch.float32),
+            "Recurrent(gru) expected x of torch.float64, as its weights, not torch.float32.",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named(x, said):

@@ -17,10 +17,11 @@ from .. import shapes
 from ..errors import ShapeError
 from ..program import Program
 from .backward import backward
-from .bound import Arrays, Bound, Inputs, Sizes
+from .bound import Arrays, Bound, Inputs
 from .compiled import CompiledStep, compiled
 from .core import hoisted, rows_of, scratch, sizes_of, threads
 from .packing import Packing, checked_lengths
+from .sized import Sizes
 
 OWNER = "ostinato::sequence"
 MOST_KNOWN = 1024
@@ -143,7 +144,7 @@ def _arrays(dtype: torch.dtype) -> Arrays:
     return Arrays(
         lambda shape: torch.empty(shape, dtype=dtype),
         lambda shape: torch.zeros(shape, dtype=dtype),
-        lambda count: torch.from_dlpack(scratch(dtype.itemsize, count)),
+        lambda count: torch.utils.dlpack.from_dlpack(scratch(dtype.itemsize, count)),
         Tensor.data_ptr,
         dtype.itemsize,
     )
@@ -180,9 +181,18 @@ def _checked(job: Job) -> Job:
             raise ShapeError(f"{OWNER} expected state, weights and streams of {x.dtype}, as x, got {part.dtype}.")
     if lengths is not None and (lengths.dtype is not torch.int64 or lengths.dim() != 1):
         raise ShapeError(f"{OWNER} expected lengths [B] of torch.int64, got {lengths.dtype}.")
-    contiguous = Tensor.contiguous
-    parts = ([*map(contiguous, given)] for given in (job.state, job.weights, job.streams))
-    return Job(contiguous(x), *parts, *job[4:6], None if lengths is None else contiguous(lengths), *job[7:])
+    return Job(
+        x.contiguous(),
+        [part.contiguous() for part in job.state],
+        [part.contiguous() for part in job.weights],
+        [part.contiguous() for part in job.streams],
+        job.program,
+        job.names,
+        None if lengths is None else lengths.contiguous(),
+        job.reverse,
+        job.checkpoint_steps,
+        job.wanted,
+    )
 
 
 _KNOWN: dict[Any, Known] = {}

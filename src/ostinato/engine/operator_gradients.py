@@ -22,7 +22,7 @@ Run = Callable[[Call, Sequence[Tensor]], tuple[Tensor, list[Tensor]]]
 
 
 class _Options(NamedTuple):
-    """A job without its tensors, how many of them are states and weights; torch's dispatch keys, None for no operator."""
+    """A job without its tensors; how many of them are states and weights; torch's keys, None for no operator."""
 
     states: int
     weights: int
@@ -57,18 +57,18 @@ def run_at_once(job: Job) -> tuple[Tensor, list[Tensor], Tensor]:
 
 def is_watched() -> bool:
     """Whether somebody is to see every operator: a dispatch mode of torch's, or torch.jit.trace."""
-    return torch._C._len_torch_dispatch_stack() > 0 or torch._C._is_tracing()  # type: ignore[attr-defined]
+    return torch._C._len_torch_dispatch_stack() > 0 or torch._C._is_tracing()
 
 
 def _run(job: Job, keys: Any) -> tuple[Tensor, list[Tensor], Tensor]:
     parts = (job.x, *job.state, *job.weights, *job.streams)
-    if not torch.is_grad_enabled() or not any([part.requires_grad for part in parts]):
+    if not torch.is_grad_enabled() or not any(part.requires_grad for part in parts):
         return _below_autograd(job, keys)
     if any(stream.requires_grad for stream in job.streams):
         raise RuntimeError("ostinato::sequence has no gradients of streams; ostinato.engine.sequence has.")
     counts = len(job.state), len(job.weights)
     options = _Options(*counts, job.program, job.names, job.reverse, job.checkpoint_steps, keys)
-    y, *final, kept = _Sequence.apply(options, job.lengths, *parts)
+    y, *final, kept = _Sequence.apply(options, job.lengths, *parts)  # type: ignore[no-untyped-call]
     return y, final, kept
 
 
@@ -76,7 +76,8 @@ def _below_autograd(job: Job, keys: Any) -> tuple[Tensor, list[Tensor], Tensor]:
     if keys is None:
         return kernels.run(job)
     with torch._C._AutoDispatchBelowAutograd():
-        return _redispatched("sequence", keys, *job)
+        result: tuple[Tensor, list[Tensor], Tensor] = _redispatched("sequence", keys, *job)
+        return result
 
 
 def differentiable_backward(keys: Any, *given: Any) -> Any:
@@ -101,7 +102,9 @@ def _refuse_other_derivatives(parts: Sequence[Tensor]) -> None:
     reason = interpreted.refuse_transforms("Ostinato's operators")
     if reason is None:
         return
-    duals = (forward_ad.unpack_dual(part).tangent for part in parts) if forward_ad._current_level >= 0 else ()
+    duals: Any = ()
+    if forward_ad._current_level >= 0:
+        duals = (forward_ad.unpack_dual(part).tangent for part in parts)  # type: ignore[no-untyped-call]
     if torch._C._functorch.peek_interpreter_stack() is not None or any(tangent is not None for tangent in duals):
         raise RuntimeError(f"{reason}; ostinato.engine.sequence does.")
 
@@ -124,6 +127,7 @@ class _Sequence(torch.autograd.Function):
         d_y, *d_final, _ = gradients
         lengths, kept, *parts = ctx.saved_tensors
         job = ctx.options.job(parts, lengths, ctx.wanted)
+        found: Sequence[Tensor | None]
         if torch.is_grad_enabled():
             found = gradients_of(interpreted.run, job, d_y, d_final)
         else:

@@ -36,7 +36,7 @@ class Packing:
 
     @classmethod
     def of(cls, steps: int, batch: int, lengths: Index | None, reverse: bool) -> Packing:
-        """Return the packing of [T, B, …] with the given lengths [B] (None: all T). Its arrays are not to be changed."""
+        """Return the packing of [T, B, …] with the given lengths [B] (None: all T); it is shared, not to be changed."""
         known = None if lengths is None else np.asarray(lengths, np.int64).tobytes()
         return _packing(steps, batch, known, reverse)
 

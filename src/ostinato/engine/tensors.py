@@ -19,7 +19,7 @@ def are_traced() -> bool:
 
 def are_cast(x: Tensor) -> bool:
     """Whether torch.autocast is on, which would cast each operation of a recurrence by itself."""
-    return torch.is_autocast_enabled(x.device.type)
+    return not x.is_meta and torch.is_autocast_enabled(x.device.type)
 
 
 def as_they_are(x: Tensor) -> Any:

@@ -298,10 +298,19 @@ class Recurrent(nn.Module):
         return x.transpose(0, 1) if self.batch_first else x
 
     def _in_one_type(self, x: Tensor) -> Tensor:
-        """Return x; in the type of the weights where autocast made it another: a recurrence adds up its errors."""
-        if not torch.is_autocast_enabled(x.device.type):
+        """Return x in the type of the weights, also where autocast made it another: a recurrence adds up its errors.
+
+        Raises ShapeError for another type without autocast.
+        """
+        dtype = self.layers[0][0].dtype  # type: ignore[index]
+        if dtype in (None, x.dtype):
             return x
-        return x.to(next((weight.dtype for weight in self.parameters()), x.dtype))
+        if torch.is_autocast_enabled(x.device.type):
+            return x.to(dtype)
+        raise ShapeError(
+            f"{self._name} expected x of {dtype}, as its weights, not {x.dtype}.",
+            f"give it as x.to({dtype}), or convert the layer with .to({x.dtype}).",
+        )
 
     def _checked_state(self, state: Sequence[Sequence[Tensor]], batch: int) -> Sequence[Sequence[Tensor]]:
         names = self.program.state_names

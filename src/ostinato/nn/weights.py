@@ -42,6 +42,11 @@ class Weights(nn.Module):
             for name, width in cell.program.states:
                 self.register_parameter(f"initial_{name}", nn.Parameter(torch.zeros(widths[width], **kind)))
 
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """The type of the weights; None where there are none."""
+        return getattr(self, self.names[0]).dtype if self.names else None
+
     def named(self) -> dict[str, Tensor]:
         """Return the weights that the engine takes, by name."""
         return {name: getattr(self, name) for name in self.names}
