@@ -47,7 +47,7 @@ def test_random_programs_run_as_the_interpreter_runs_them(program, sizes, ragged
 
 
 @pytest.mark.slow
-@settings(max_examples=3000)
+@settings(max_examples=1500)
 @given(**CALLS)
 def test_so_do_many_more(program, sizes, ragged, reverse, every, count, use, seed):
     check(program, sizes, ragged, reverse, every, count, use, seed)

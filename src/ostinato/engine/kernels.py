@@ -172,15 +172,16 @@ def _cached_rows(steps: int, batch: int, lengths: bytes | None, reverse: bool) -
 
 
 def _checked(job: Job) -> Job:
-    """Return a job with contiguous tensors. Raises ShapeError for types that differ."""
+    """Return a job with contiguous tensors. Raises ShapeError for types or devices that differ."""
     x, lengths = job.x, job.lengths
     if x.dim() != 3:
         shapes.expect(OWNER, "x", x, "T B D")
     for part in (*job.state, *job.weights, *job.streams):
-        if part.dtype is not x.dtype:
-            raise ShapeError(f"{OWNER} expected state, weights and streams of {x.dtype}, as x, got {part.dtype}.")
-    if lengths is not None and (lengths.dtype is not torch.int64 or lengths.dim() != 1):
-        raise ShapeError(f"{OWNER} expected lengths [B] of torch.int64, got {lengths.dtype}.")
+        if part.dtype is not x.dtype or not part.is_cpu:
+            came = f"{part.dtype} on {part.device}"
+            raise ShapeError(f"{OWNER} expected state, weights and streams of {x.dtype} on the CPU, as x, got {came}.")
+    if lengths is not None and (lengths.dtype is not torch.int64 or lengths.dim() != 1 or not lengths.is_cpu):
+        raise ShapeError(f"{OWNER} expected lengths [B] of torch.int64 on the CPU, got {lengths.dtype}.")
     return Job(
         x.contiguous(),
         [part.contiguous() for part in job.state],

@@ -83,6 +83,7 @@ class NumpyCore:
         """Return the step with its weights packed, once everything is seen to fit together."""
         if self._bound is None:
             self._check_kinds(owner, x, state, letters)
+            self._check_names(owner)
             self.widths = self.program.measured_widths(self.weights, state, streams, x)
             self.input_size = self._measured_input_size(x)
             self._check_weights(owner)
@@ -127,15 +128,18 @@ class NumpyCore:
             axes = "H" if name.endswith("_bias") or name.startswith("p_") else "H D"
             _expect(owner, f"weight {name!r}", weight, axes, self.dtype)
 
+    def _check_names(self, owner: str) -> None:
+        for name in self.program.weight_shapes(1, dict.fromkeys(self.program.width_letters, 1), bias=False):
+            if name not in self.weights:
+                came = " ".join(self.weights) or "none"
+                raise ShapeError(f"{owner} expected a weight {name!r}, got {came}.", "give every weight but biases.")
+
     def _check_weights(self, owner: str) -> None:
         heads = self._measured_heads(owner)
-        expected = self.program.weight_shapes(self.input_size, self.widths, heads=heads)
-        for name, shape in expected.items():
+        for name, shape in self.program.weight_shapes(self.input_size, self.widths, heads=heads).items():
             if name in self.weights:
                 letters = " ".join(map(str, shape))
                 _expect(owner, f"weight {name!r}", self.weights[name], letters, self.dtype)
-            elif name not in ("W_bias", "R_bias"):
-                raise ShapeError(f"{owner} expected a weight {name!r} of shape {list(shape)}, got none.")
 
     def _measured_heads(self, owner: str) -> int:
         if "R" not in self.weights:
@@ -168,9 +172,13 @@ class NumpyCore:
             for name, part in (("x", x), *zip(self.program.state_names, state, strict=True)):
                 if not part.flags.c_contiguous:
                     raise ShapeError(
-                        f"{owner} expected {name} contiguous, got strides {part.strides}.",
+                        f"{owner} expected {_named(name)} contiguous, got strides {part.strides}.",
                         "use numpy.ascontiguousarray.",
                     )
+
+
+def _named(name: str) -> str:
+    return name if name == "x" else f"state {name!r}"
 
 
 @cache

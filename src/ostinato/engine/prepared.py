@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from .. import shapes
 from ..program import Program
 from . import dispatch
 from .call import Call
@@ -32,7 +34,8 @@ class Prepared:
 
         lengths: B whole numbers, the steps of each sequence; None means all T.
         """
-        steps, batch = x.shape[:2]
+        shapes.expect("Prepared.sequence", "x", np.asarray(x), "T B D")
+        steps, batch = np.shape(x)[:2]
         known = checked_lengths("Prepared.sequence", lengths, steps, batch)
         call = Call(self.program, self.weights, x, Packing.of(steps, batch, known, reverse=False))
         return dispatch.run(call, state, self._bound)
