@@ -192,6 +192,10 @@ def test_a_plan_that_is_right_is_taken():
         ({"arrays": [(RAW, ROW_NUMBER, 0)]}, "a number a row must be local"),
         ({"sizes": []}, "constants and sizes differ in number"),
         ({"sizes": [1]}, "a constant's width is out of range"),
+        (
+            {"arrays": [WIDE, NARROW], "items": [[PRODUCTS, 0, 1, 0, 0, STARTS.index("array"), 1]]},
+            "a product needs a vector",
+        ),
         ({"items": [[]]}, "a plan's item is too short"),
         ({"items": [[len(ITEMS)]]}, "a number out of range"),
         ({"items": [[BARRIER, 0]]}, "a plan's item is too long"),
@@ -263,3 +267,9 @@ def test_levels_and_operations_that_are_not_there_are_refused():
         _core.evaluate("exp", ones[:3], ones[:3], ones[:3], ones[:3])
     with pytest.raises(ValueError, match="arrays of one size"):
         _core.evaluate("exp", np.ones(32, np.float32), ones, ones, ones)
+
+
+def test_a_product_that_starts_from_another_width_is_refused():
+    items = [[PRODUCTS, 0, 1, 0, 0, STARTS.index("array"), 1]]
+    with pytest.raises(ValueError, match=r"ostinato\._core: a product starts from another width"):
+        _core.Plan(2, [(LOCAL, 0, 0), (LOCAL, 1, 0)], [], [], items)
