@@ -19,6 +19,7 @@
 
 #include "levels.h"
 #include "memory.h"
+#include "openmp.h"
 #include "parallel.h"
 #include "plan_owner.h"
 #include "threads.h"
@@ -155,6 +156,7 @@ class RowsOwner {
         Rows& rows = part.rows;
         rows.steps = end - begin;
         rows.total = start(end) - first;
+        rows.pitch = pitch(rows.total);
         rows.counts = counts_.data() + begin;
         rows.starts = starts_.data();
         rows.sources = sources_.empty() ? nullptr : sources_.data() + first;
@@ -490,10 +492,15 @@ void take_gradients(const GradientRecipe& recipe, const Packed<T>& packed, const
         std::vector<const T*> gates;
         for (const std::int32_t panel : recipe.inputs) gates.push_back(at<const T>(panels[std::size_t(panel)]));
         const T* const raw = recipe.raw < 0 ? nullptr : at<const T>(panels[std::size_t(recipe.raw)]);
-        const InputGradient<T> job{part.total,           static_cast<Index>(gates.size()),
-                                   recipe.input_size,    gates.data(),
-                                   packed.inputs.data(), raw,
-                                   part.sources,         at<T>(d_x)};
+        const InputGradient<T> job{part.total,
+                                   part.pitch,
+                                   static_cast<Index>(gates.size()),
+                                   recipe.input_size,
+                                   gates.data(),
+                                   packed.inputs.data(),
+                                   raw,
+                                   part.sources,
+                                   at<T>(d_x)};
         input_gradient(functions<T>(), job, threads);
     }
     const auto element = [&](std::int32_t weight, Index first) {
@@ -589,9 +596,11 @@ NB_MODULE(_core, m) {
     m.def("level", [] { return std::string(the_level->name); }, "The level in use.");
     m.def("use_level", &use_level, nb::arg("name"), "Use another level, for all calls that begin after this one.");
     m.def("default_threads", &default_threads, "Threads where nobody says otherwise.");
+    m.def("borrow_openmp", &openmp::borrow, "Compute on the threads of the OpenMP runtime in this process, if any.");
     nb::module_::import_("atexit").attr("register")(nb::cpp_function(&Unlocked::end));
     m.attr("OPERATIONS") = nb::cast(operation_names());
     m.attr("PANEL") = static_cast<int>(PANEL);
+    m.def("pitch", &pitch, nb::arg("rows"), "Rows that an array over so many rows has room for.");
     m.def("floats", &numbers<float>, nb::arg("count"), "An array of float32 that speaks DLPack.");
     m.def("doubles", &numbers<double>, nb::arg("count"), "An array of float64 that speaks DLPack.");
     nb::class_<PlanOwner>(m, "Plan").def(

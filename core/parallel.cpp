@@ -15,9 +15,9 @@ namespace ostinato {
 
 namespace {
 
-constexpr double WORTH_A_THREAD = 400e3;  // multiply-adds for which waking a thread pays
-constexpr double WORTH_A_BARRIER = 300e3;   // the same for meeting once a step
-constexpr double STEP_OVERHEAD = 3;       // rows that could pass in the time in which the weights are read
+constexpr double WORTH_A_THREAD = 400e3;   // multiply-adds for which waking a thread pays
+constexpr double WORTH_A_BARRIER = 300e3;  // the same for meeting once a step
+constexpr double STEP_OVERHEAD = 3;        // rows that could pass in the time in which the weights are read
 
 template <class T>
 double work_of_a_step(const Run<T>& job) {
@@ -78,6 +78,10 @@ int members_for(double work, int threads) {
     return static_cast<int>(std::max(1.0, std::min(double(threads), work / WORTH_A_THREAD)));
 }
 
+Team team_for(double work, int threads) {
+    return Team::take(members_for(work, threads), threads);
+}
+
 // Cuts the batch, longest sequence first, into parts of nearly equal work.
 std::vector<Range> parts_of_batch(const Rows& rows, int wanted) {
     const Index batch = rows.counts[0];
@@ -119,11 +123,12 @@ void run(const Functions<T>& level, const Run<T>& job, int threads) {
     const Rows& rows = job.rows;
     if (rows.steps == 0) return;
     const Index batch = rows.counts[0];
-    Team team = Team::take(members_for(work_of_a_row(job) * double(rows.total), threads));
-    const int members = team.size();
-    const bool few_rows = batch < 2 * members;
+    const Index wanted = members_for(work_of_a_row(job) * double(rows.total), threads);
     const Index narrowest = narrowest_in_panels(job.widths, job.plan->letter_count);
-    if (members > 1 && few_rows && narrowest >= members && work_of_a_step(job) >= WORTH_A_BARRIER) {
+    const bool by_units = batch < 2 * wanted && narrowest >= wanted && work_of_a_step(job) >= WORTH_A_BARRIER;
+    Team team = Team::take(static_cast<int>(by_units ? wanted : std::min(wanted, batch)), threads);
+    const int members = team.size();
+    if (by_units && members > 1) {
         const Block shared(level.shared_bytes(job, batch));
         run_task(team, [&](int member) {
             Part part{{0, batch}, member, members, shared.data(), [](void* t) { static_cast<Team*>(t)->barrier(); },
@@ -144,7 +149,7 @@ template <class T>
 void pack(const Functions<T>& level, const Packing<T>* jobs, Index count, int threads) {
     double work = 0;
     for (Index j = 0; j < count; ++j) work += 4.0 * double(jobs[j].units) * double(jobs[j].k_count);
-    Team team = Team::take(members_for(work, threads));
+    Team team = team_for(work, threads);
     const auto task = [&](int member) {
         for (Index j = 0; j < count; ++j) level.pack(jobs[j], share(panels(jobs[j].units), member, team.size()));
     };
@@ -155,7 +160,7 @@ template <class T>
 void input_gradient(const Functions<T>& level, const InputGradient<T>& job, int threads) {
     double work = 0;
     for (Index g = 0; g < job.gate_count; ++g) work += double(job.matrices[g].units) * double(job.matrices[g].k_count);
-    Team team = Team::take(members_for(work * double(job.rows), threads));
+    Team team = team_for(work * double(job.rows), threads);
     run_task(team, [&](int member) { level.input_gradient(job, share(job.rows, member, team.size())); });
 }
 
@@ -163,7 +168,7 @@ template <class T>
 void weight_gradient(const Functions<T>& level, const WeightGradient<T>& job, int threads) {
     const Index total = job.gate_count * panels(job.units);
     const double work = double(job.rows.total) * double(job.units) * double(job.k_count) * double(job.gate_count);
-    Team team = Team::take(members_for(work, threads));
+    Team team = team_for(work, threads);
     run_task(team, [&](int member) { level.weight_gradient(job, share(total, member, team.size())); });
 }
 

@@ -1,5 +1,7 @@
 #include "threads.h"
 
+#include "openmp.h"
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -133,12 +135,15 @@ class Pool {
 
     bool hold() { return !held_.load(std::memory_order_relaxed) && !held_.exchange(true, std::memory_order_acquire); }
     void release() { held_.store(false, std::memory_order_release); }
-    int hire(int wanted);
+    int hire(int wanted, int threads);
     void run(Call call, void* object, int size);
     void barrier();
 
  private:
+    int employ(int wanted);
     void work(int member);
+    void run_borrowed();
+    void run_own();
     void perform(int member);
     void fail();
 
@@ -158,7 +163,8 @@ class Pool {
 
     // For the holder. start_[member] moves when that worker has a task; null before its worker is made.
     std::array<Signal*, MOST_THREADS> start_{};
-    int hired_ = 1;  // members there are, the caller among them
+    int employed_ = 1;  // members there are, the caller among them
+    int borrowed_ = 0;  // OpenMP's threads that the next tasks run on; 0: workers of the pool's own
     std::atomic<bool> held_{false};
 };
 
@@ -183,19 +189,26 @@ Pool& Pool::get() {
     return *pool;
 }
 
+// Sees to it that there are `wanted` members, or as many as the system grants; returns how many.
+int Pool::hire(int wanted, int threads) {
+    // All of them always: OpenMP ends the threads that a smaller team leaves out, and makes them again for a larger.
+    borrowed_ = openmp::grants(std::max(wanted, threads)) ? std::max(wanted, threads) : 0;
+    return borrowed_ ? wanted : employ(wanted);
+}
+
 // Makes workers until there are `wanted` members or the system refuses; returns how many of these there are.
-int Pool::hire(int wanted) {
-    if (hired_ >= wanted) return wanted;
+int Pool::employ(int wanted) {
+    if (employed_ >= wanted) return wanted;
     SignalsBlocked during_creation;
-    for (; hired_ < wanted; ++hired_) {
-        if (start_[hired_] == nullptr) start_[hired_] = new Signal(SPIN_BETWEEN_TASKS);
+    for (; employed_ < wanted; ++employed_) {
+        if (start_[employed_] == nullptr) start_[employed_] = new Signal(SPIN_BETWEEN_TASKS);
         try {
-            std::thread(&Pool::work, this, hired_).detach();
+            std::thread(&Pool::work, this, employed_).detach();
         } catch (const std::system_error&) {
             break;
         }
     }
-    return hired_;
+    return employed_;
 }
 
 void Pool::run(Call call, void* object, int size) {
@@ -204,12 +217,23 @@ void Pool::run(Call call, void* object, int size) {
     task_.size = size;
     task_.failed.store(false, std::memory_order_relaxed);
     arrived_.store(0, std::memory_order_relaxed);
-    busy_.store(size - 1, std::memory_order_relaxed);
+    borrowed_ ? run_borrowed() : run_own();
+    if (task_.failure) std::rethrow_exception(std::exchange(task_.failure, nullptr));
+}
+
+void Pool::run_borrowed() {
+    const auto perform_if_member = [](void* pool, int number) {
+        if (number < static_cast<Pool*>(pool)->task_.size) static_cast<Pool*>(pool)->perform(number);
+    };
+    openmp::run(borrowed_, perform_if_member, this);
+}
+
+void Pool::run_own() {
+    busy_.store(task_.size - 1, std::memory_order_relaxed);
     const std::uint32_t before = finished_.value();
-    for (int member = 1; member < size; ++member) start_[member]->advance();
+    for (int member = 1; member < task_.size; ++member) start_[member]->advance();
     perform(0);
     finished_.wait_while(before);
-    if (task_.failure) std::rethrow_exception(std::exchange(task_.failure, nullptr));
 }
 
 // A worker's whole life.
@@ -253,12 +277,12 @@ void Pool::barrier() {
     }
 }
 
-Team Team::take(int wanted) {
+Team Team::take(int wanted, int threads) {
     if (wanted <= 1 || inside_task) return Team(nullptr, 1);
     Pool& pool = Pool::get();
     if (!pool.hold()) return Team(nullptr, 1);
     Team team(&pool, 1);  // from here on the destructor gives the pool back
-    team.size_ = pool.hire(std::min(wanted, MOST_THREADS));
+    team.size_ = pool.hire(std::min(wanted, MOST_THREADS), std::min(threads, MOST_THREADS));
     return team;
 }
 

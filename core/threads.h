@@ -1,4 +1,4 @@
-// The core's own threads: a pool of workers that one call at a time may hold, and the team it makes of them.
+// The core's threads: a pool of workers that one call at a time may hold, and the team it makes of them.
 //
 // Life of a call: take a team, run one or more tasks on it, let go of it.
 //
@@ -7,7 +7,8 @@
 //
 // Workers are made when first wanted, stay until the process ends, block every signal, and never keep the process
 // from ending. They spin for 50 µs at most after a task and then sleep, so an idle pool costs nothing. They inherit
-// the processor affinity of the thread that makes them and have the system's usual stack (512 KiB on macOS).
+// the processor affinity of the thread that makes them and have the system's usual stack (512 KiB on macOS). Where
+// OpenMP's threads are borrowed (openmp.h), those are the workers.
 #pragma once
 
 #include <memory>
@@ -28,7 +29,8 @@ class Team {
  public:
     // A team of `wanted` members (at least 1) or fewer; never waits. It is the caller alone if another call holds the
     // pool or if the caller is itself inside a task, and smaller than wanted if the system grants no more threads.
-    static Team take(int wanted);
+    // `threads`: how many the caller may use at all, if that is more and will be wanted at other times.
+    static Team take(int wanted, int threads = 1);
 
     Team(Team&& other) noexcept;
     Team& operator=(Team&& other) noexcept;

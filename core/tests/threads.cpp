@@ -6,6 +6,7 @@
 // Under the thread sanitizer nothing forks, since it allows a child of several threads no thread of its own.
 
 #include "../threads.h"
+#include "../openmp.h"
 
 #include <algorithm>
 #include <atomic>
@@ -29,6 +30,9 @@
 #ifdef __linux__
 #include <sched.h>
 #endif
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 
 #ifdef __has_feature
 #if __has_feature(thread_sanitizer)
@@ -48,13 +52,19 @@
 #define CAN_FORK
 #endif
 
+namespace openmp = ostinato::openmp;
 using ostinato::default_threads;
 using ostinato::MOST_THREADS;
 using ostinato::Team;
 
 namespace {
 [[maybe_unused]] bool is_child = false;  // of a fork
-}
+#ifdef _OPENMP
+constexpr bool BORROWS = true;
+#else
+constexpr bool BORROWS = false;
+#endif
+}  // namespace
 
 #ifdef UNDER_ADDRESS_SANITIZER
 // Asked before leaks are looked for. A child has none of the threads whose stacks would be searched.
@@ -359,6 +369,23 @@ void set_threads(const char* text) {
 #endif
 }
 
+void check_borrowing() {
+    expect(!openmp::grants(1), "nothing is borrowed unasked");
+    expect(openmp::borrow() == BORROWS, "OpenMP is found exactly where there is one");
+    expect(openmp::grants(3) == BORROWS, "what is borrowed grants threads");
+#ifdef _OPENMP
+    omp_set_dynamic(1);
+    expect(!openmp::grants(3), "a runtime that gives as many threads as it likes is not used");
+    omp_set_dynamic(0);
+    std::atomic<int> calls{0};
+#pragma omp parallel num_threads(2)
+    {
+        Team::take(2).run([&](int) { ++calls; });
+    }
+    expect(calls >= 3, "inside a parallel region of OpenMP's, workers of the core's own run a task");
+#endif
+}
+
 void check_default_threads() {
     set_threads("");  // as good as unset
     const int processors = default_threads();
@@ -548,6 +575,7 @@ int main(int count, char** words) {
 #ifndef _WIN32
     alarm(600);  // whatever hangs ends
 #endif
+    check_borrowing();
     check_default_threads();
     check_sizes();
     check_giving_back();
@@ -557,7 +585,7 @@ int main(int count, char** words) {
     check_waking();
     check_callers();
     check_exceptions();
-    check_signals();
+    if (!BORROWS) check_signals();  // OpenMP's threads take them as they please
     check_fork();
     check_fork_amid_a_task();
     check_exit();

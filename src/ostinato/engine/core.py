@@ -60,9 +60,16 @@ def _use_highest_level(module: Any, most: str) -> None:
 def threads() -> int:
     """Return how many threads a call may use: OSTINATO_THREADS, else torch's count if torch is in use, else all."""
     torch = sys.modules.get("torch")
-    if os.environ.get("OSTINATO_THREADS") or torch is None or not hasattr(torch, "get_num_threads"):
+    if torch is None or not hasattr(torch, "get_num_threads"):
         return int(core().default_threads())
-    return int(torch.get_num_threads())
+    _share_threads_with_torch()
+    return int(core().default_threads() if os.environ.get("OSTINATO_THREADS") else torch.get_num_threads())
+
+
+@cache
+def _share_threads_with_torch() -> None:
+    """Have the core compute on torch's threads, which would else hold the processors against the core's own."""
+    core().borrow_openmp()
 
 
 def refuse(call: Call) -> str | None:
