@@ -51,29 +51,54 @@ static void input_gradient(const InputGradient<T>& job, Range over) {
     }
 }
 
-// Brings rows of the operand into a block of panels: [panels][K_BLOCK][16].
+// Some rows of an array in panels: panel p of them lies at first + p · stride, row by row.
+template <class T>
+struct PanelRows {
+    const T* first;
+    Index stride;
+};
+
+// Finds rows of the operand, or where they do not follow one another in panels, brings them into a block of panels,
+// [panels][K_BLOCK][16]. Asked for from the first on.
 template <class T>
 class OperandRows {
  public:
     explicit OperandRows(const WeightGradient<T>& job) : job_(job) {}
 
-    void take(T* block, Index first, Index count) {
-        while (job_.initial && step_ + 1 < job_.rows.steps && job_.rows.starts[step_ + 1] <= first) ++step_;
-        Index step = step_;
-        for (Index r = 0; r < count; ++r) {
-            const Index row = first + r;
-            while (job_.initial && step + 1 < job_.rows.steps && job_.rows.starts[step + 1] <= row) ++step;
-            take_row(block + r * PANEL, row, step);
+    PanelRows<T> take(T* block, Index first, Index count) {
+        step_ = step_of(first, step_);
+        if (job_.in_panels) {
+            const Index from = in_panels(first, step_), last = first + count - 1;
+            // A row's place in panels grows with the row: by one each time if it does so on the whole.
+            if (from >= 0 && in_panels(last, step_of(last, step_)) - from == count - 1)
+                return {job_.in_panels + from * PANEL, job_.rows.pitch * PANEL};
         }
+        Index step = step_;
+        for (Index row = first; row < first + count; ++row) {
+            step = step_of(row, step);
+            take_row(block + (row - first) * PANEL, row, step);
+        }
+        return {block, K_BLOCK * PANEL};
     }
 
  private:
+    // The step of a row that is not before step `from`; the first where nobody asks.
+    Index step_of(Index row, Index from) const {
+        while (job_.initial && from + 1 < job_.rows.steps && job_.rows.starts[from + 1] <= row) ++from;
+        return from;
+    }
+
+    // Which row in panels is the operand of `row`; -1 for none, but what precedes the first step.
+    Index in_panels(Index row, Index step) const {
+        if (!job_.initial) return row;
+        return step ? job_.rows.starts[step - 1] + row - job_.rows.starts[step] : -1;
+    }
+
     void take_row(T* to, Index row, Index step) {
         if (job_.outside) return from_outside(to, job_.outside, job_.rows.sources ? job_.rows.sources[row] : row);
-        if (!job_.initial) return from_panels(to, row);
-        const Index place = row - job_.rows.starts[step];
-        if (step) return from_panels(to, job_.rows.starts[step - 1] + place);
-        from_outside(to, *job_.initial, job_.rows.order ? job_.rows.order[place] : place);
+        const Index place = in_panels(row, step);
+        if (place >= 0) return from_panels(to, place);
+        from_outside(to, *job_.initial, job_.rows.order ? job_.rows.order[row] : row);
     }
 
     void from_panels(T* to, Index row) {
@@ -132,7 +157,7 @@ static void weight_gradient(const WeightGradient<T>& job, Range over) {
     OperandRows<T> operand(job);
     for (Index first = 0; first < job.rows.total; first += K_BLOCK) {
         const Index rows = job.rows.total - first < K_BLOCK ? job.rows.total - first : K_BLOCK;
-        operand.take(block, first, rows);
+        const PanelRows<T> values = operand.take(block, first, rows);
         for (Index at = over.begin; at < over.end; ++at) {
             const Index gate = at / unit_panels, panel = at % unit_panels;
             const T* gradient = job.gradients[gate] + (panel * job.rows.pitch + first) * PANEL;
@@ -141,7 +166,7 @@ static void weight_gradient(const WeightGradient<T>& job, Range over) {
             const Range k = k_range(job.units, job.k_count, job.heads, panel);
             Index count = 0;
             for (Index p = k.begin / PANEL; p < panels(k.end); ++p)
-                jobs[count++] = {block + p * K_BLOCK * PANEL, nullptr, 0,
+                jobs[count++] = {values.first + p * values.stride, nullptr, 0,
                                  sums + (at - over.begin) * part + p * PANEL * PANEL};
             const Index units = job.units - panel * PANEL < PANEL ? job.units - panel * PANEL : PANEL;
             multiply<T, Left::k_by_rows, Sum::apart>(gradient, 0, rows, jobs, count, units);

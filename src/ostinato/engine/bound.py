@@ -19,13 +19,14 @@ Array = Any
 
 @dataclass(frozen=True)
 class Arrays:
-    """What the core needs of an array library: new arrays of a shape, and an array's address.
+    """What the core needs of an array library: new arrays of a shape, a copy of one, and an array's address.
 
     scratch: so many numbers, [count], in memory that the core uses again.
     """
 
     empty: Callable[[tuple[int, ...]], Array]
     zeros: Callable[[tuple[int, ...]], Array]
+    copy: Callable[[Array], Array]
     scratch: Callable[[int], Array]
     address: Callable[[Array], int]
     itemsize: int
@@ -112,7 +113,8 @@ class Bound:
         """
         make = self.arrays.zeros if inputs.ragged else self.arrays.empty
         y = make((inputs.positions, self.sized.output_width))
-        state = self._copied(inputs.state)
+        # Copies: a sequence without a step keeps its state.
+        state = [self.arrays.copy(part) for part in inputs.state]
         kept = self.kept(inputs, checkpoint_steps) if keep else None
         if kept is None or kept.panels:
             panels = kept.panels if kept else None
@@ -177,15 +179,6 @@ class Bound:
             0 if y is None else address(y),
             self.threads,
         )
-
-    def _copied(self, parts: Sequence[Array]) -> list[Array]:
-        """Return copies: a sequence without a step keeps its state."""
-        copies = []
-        for part in parts:
-            copy = self.arrays.empty(part.shape)
-            copy[:] = part
-            copies.append(copy)
-        return copies
 
 
 def _segments(steps: int, every: int | None) -> list[tuple[int, int]]:

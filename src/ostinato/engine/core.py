@@ -87,7 +87,8 @@ def _refuse_kind(call: Call) -> str | None:
 
 
 def _refuse_types(*arrays: Array) -> str | None:
-    kinds = {str(array.dtype).removeprefix("torch.") for array in arrays}
+    dtypes = {array.dtype for array in arrays}
+    kinds = {str(dtype).removeprefix("torch.") for dtype in dtypes}
     if kinds in ({"float32"}, {"float64"}):
         return None
     return f"it computes in float32 or float64, all of one kind, not {' and '.join(sorted(kinds)) or 'nothing'}"

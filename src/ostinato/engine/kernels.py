@@ -144,6 +144,7 @@ def _arrays(dtype: torch.dtype) -> Arrays:
     return Arrays(
         lambda shape: torch.empty(shape, dtype=dtype),
         lambda shape: torch.zeros(shape, dtype=dtype),
+        Tensor.clone,
         lambda count: torch.utils.dlpack.from_dlpack(scratch(dtype.itemsize, count)),
         Tensor.data_ptr,
         dtype.itemsize,

@@ -26,6 +26,7 @@ def numpy_arrays(dtype: np.dtype[Any]) -> Arrays:
     return Arrays(
         lambda shape: np.empty(shape, dtype),
         lambda shape: np.zeros(shape, dtype),
+        np.copy,
         lambda count: np.from_dlpack(scratch(dtype.itemsize, count)),
         lambda array: int(array.ctypes.data),
         dtype.itemsize,
