@@ -17,7 +17,7 @@ from ostinato.errors import OptionError, OstinatoError, closest
 
 from . import grid
 from .contenders import CONTENDERS, OURS, REFERENCE, Entry
-from .machine import describe
+from .machine import Meter, describe
 from .plot import draw
 from .problem import cells_with_full_matrices
 from .report import Report, Row, Settings
@@ -104,12 +104,13 @@ def measure(points: Sequence[grid.Point], entries: Sequence[Entry], settings: Se
     for name, libraries in missing.items():
         _tell(f"{name} is missing: {', '.join(libraries)} not installed")
     _tell("measuring the machine")
-    report = Report(str(datetime.date.today()), describe(settings.threads), settings, missing, [])
+    meter = Meter(settings.threads)
+    report = Report(str(datetime.date.today()), describe(meter), settings, missing, [])
     try:
         with field_of(settings.threads) as field:
             for count, point in enumerate(points, 1):
                 _tell(f"[{count}/{len(points)}] {point.name}")
-                report.rows.append(run_point(field, point, entries, settings, _tell))
+                report.rows.append(run_point(field, point, entries, settings, meter, _tell))
                 _tell(f"  {_spell(report.rows[-1])}")
     except KeyboardInterrupt:
         _tell("interrupted: what is measured so far is written.")

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import weakref
 from importlib import metadata
 from pathlib import Path
 
@@ -48,8 +49,8 @@ class Machine(msgspec.Struct):
     abilities: Abilities
 
 
-def describe(threads: int) -> Machine:
-    """Describe and measure this machine, used on some threads."""
+def describe(meter: Meter) -> Machine:
+    """Describe and measure this machine."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     return Machine(
         _processor(),
@@ -60,40 +61,56 @@ def describe(threads: int) -> Machine:
         f"{platform.system()} {platform.machine()}",
         {"python": platform.python_version()} | _versions(),
         load,
-        measure(threads),
+        meter.abilities(),
     )
 
 
-def measure(threads: int) -> Abilities:
-    """Measure with a small C program if there is a compiler, else with NumPy, whose figures are lower."""
-    compiler = next((found for name in (os.environ.get("CC", ""), *COMPILERS) if (found := shutil.which(name))), None)
-    with tempfile.TemporaryDirectory() as folder:
+class Meter:
+    """Measures with a small C program if there is a compiler, else with NumPy, whose figures are lower.
+
+    It can be timed in turns with the contenders (`time`), since the peak of a shared machine changes from minute to
+    minute.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        folder = tempfile.mkdtemp()
+        weakref.finalize(self, shutil.rmtree, folder)
         program = Path(folder) / "machine"
-        if compiler and _compiled(compiler, program):
-            return Abilities(
-                _printed(program, "peak", 1),
-                _printed(program, "peak", threads),
-                _printed(program, "read", _l2_bytes() // 2),
-                "a register loop and a read loop in C",
-            )
-    return _measure_with_numpy()
+        self._program = program if _compiled(program) else None
+
+    def time(self, seconds: float) -> float:
+        """Return the seconds that 10⁹ multiply-add operations take at the peak on all threads."""
+        return 1 / self.peak(self.threads)
+
+    def peak(self, threads: int) -> float:
+        """Return the GFLOP/s of multiply-adds on some threads."""
+        if self._program:
+            return _printed(self._program, "peak", threads)
+        matrix = np.ones((1024, 1024), np.float32)
+        return 2e-9 * 1024**3 / _quickest(lambda: matrix @ matrix, 10)
+
+    def abilities(self) -> Abilities:
+        """Measure everything."""
+        one, together = self.peak(1), self.peak(self.threads)
+        if self._program:
+            bandwidth = _printed(self._program, "read", _l2_bytes() // 2)
+            return Abilities(one, together, bandwidth, "a register loop and a read loop in C")
+        read = np.ones(_l2_bytes() // 8, np.float32)
+        bandwidth = 1e-9 * read.nbytes / _quickest(read.max, 1000)
+        said = "NumPy, for want of a C compiler: matmul on all its threads, and max"
+        return Abilities(one, together, bandwidth, said)
 
 
-def _compiled(compiler: str, program: Path) -> bool:
-    command = [compiler, "-O3", "-march=native", "-ffp-contract=fast", "-pthread", str(SOURCE), "-o", str(program)]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+def _compiled(program: Path) -> bool:
+    compiler = next((found for name in (os.environ.get("CC", ""), *COMPILERS) if (found := shutil.which(name))), None)
+    options = ["-O3", "-march=native", "-ffp-contract=fast", "-pthread", str(SOURCE), "-o", str(program)]
+    return bool(compiler) and subprocess.run([compiler, *options], capture_output=True, check=False).returncode == 0
 
 
 def _printed(program: Path, *arguments: object) -> float:
     done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=True)
     return float(done.stdout)
-
-
-def _measure_with_numpy() -> Abilities:
-    matrix, read = np.ones((1024, 1024), np.float32), np.ones(_l2_bytes() // 8, np.float32)
-    peak = 2e-9 * 1024**3 / _quickest(lambda: matrix @ matrix, 10)
-    bandwidth = 1e-9 * read.nbytes / _quickest(read.max, 1000)
-    return Abilities(peak, peak, bandwidth, "NumPy, for want of a C compiler: matmul on all its threads, and max")
 
 
 def _quickest(call: object, times: int) -> float:

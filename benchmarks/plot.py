@@ -57,7 +57,7 @@ def draw(report: Report, path: Path) -> bool:
         figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained", facecolor=CARD)
         figure.get_layout_engine().set(w_pad=MARGIN, h_pad=MARGIN)
         for axes, (rows, title) in zip(_axes(figure, heights), panels, strict=True):
-            _panel(axes, rows, title, report.machine.abilities.peak_all)
+            _panel(axes, rows, title)
         figure.savefig(path, format="svg", metadata={"Date": None})
     return True
 
@@ -67,12 +67,12 @@ def _axes(figure: Any, heights: Sequence[float]) -> list[Any]:
     return [row[0] for row in grid]
 
 
-def _panel(axes: Any, rows: Sequence[Row], title: str, peak: float) -> None:
+def _panel(axes: Any, rows: Sequence[Row], title: str) -> None:
     is_step = rows[0].point.group == "step"
     names = list(dict.fromkeys(name for row in rows for name in row.timings))
     for name in sorted(names, key=lambda name: name == OURS):
         places = [place for place, row in enumerate(rows) if name in row.timings]
-        values = [_value(rows[place], name, is_step, peak) for place in places]
+        values = [_value(rows[place], name, is_step) for place in places]
         is_ours = name == OURS
         axes.scatter(
             values, places, s=42 if is_ours else 24, color=COLOURS.get(name, FAINT), label=name, zorder=3 + is_ours
@@ -94,8 +94,8 @@ def _panel(axes: Any, rows: Sequence[Row], title: str, peak: float) -> None:
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False)
 
 
-def _value(row: Row, name: str, is_step: bool, peak: float) -> float:
-    return 1e3 * row.timings[name].median if is_step else (row.gflops(name) or 0.0) / peak
+def _value(row: Row, name: str, is_step: bool) -> float:
+    return 1e3 * row.timings[name].median if is_step else row.share(name) or 0.0
 
 
 def _label(row: Row) -> str:

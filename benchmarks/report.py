@@ -14,7 +14,7 @@ class Row(msgspec.Struct):
     """A point: who was timed, and of the others why not.
 
     operations: floating-point operations of one call (`problem.operations`). rows: live rows N, one for each step
-    of each sequence.
+    of each sequence. peak: GFLOP/s of the machine's multiply-adds, measured in turns with the contenders.
     """
 
     point: Point
@@ -22,6 +22,7 @@ class Row(msgspec.Struct):
     operations: int | None
     timings: dict[str, Timing]
     left_out: dict[str, str]
+    peak: float | None = None
 
     @property
     def ours(self) -> Timing | None:
@@ -46,6 +47,11 @@ class Row(msgspec.Struct):
     def gflops(self, name: str) -> float | None:
         """Return the GFLOP/s of a contender that was timed."""
         return self.operations * 1e-6 / self.timings[name].median if self.operations else None
+
+    def share(self, name: str) -> float | None:
+        """Return the share of the machine's peak that a contender reached."""
+        rate = self.gflops(name)
+        return rate / self.peak if rate and self.peak else None
 
 
 class Settings(msgspec.Struct):

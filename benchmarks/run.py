@@ -10,9 +10,11 @@ from .grid import Point
 from .parity import fault
 from .problem import Array, live_rows, operations
 from .report import Row, Settings
-from .timing import Timing, in_turns
+from .timing import Timed, Timing, in_turns
 from .worker import Failed, Worker
 
+PEAK = "peak"
+"""The machine's place among those that take turns."""
 Tell = Callable[[str], None]
 """Takes a line on how far the run is."""
 
@@ -51,8 +53,10 @@ def field_of(threads: int) -> Iterator[Field]:
         field.close()
 
 
-def run_point(field: Field, point: Point, entries: Sequence[Entry], settings: Settings, tell: Tell) -> Row:
-    """Check every contender at a point, and time those that are right."""
+def run_point(
+    field: Field, point: Point, entries: Sequence[Entry], settings: Settings, meter: Timed, tell: Tell
+) -> Row:
+    """Check every contender at a point, and time those that are right, and the machine's peak beside them."""
     expected = field.worker(REFERENCE).prepare(point)
     ready, left_out = {}, {}
     for entry in entries:
@@ -67,14 +71,15 @@ def run_point(field: Field, point: Point, entries: Sequence[Entry], settings: Se
     timings: dict[str, Timing] = {}
     while ready and not timings:
         try:
-            timings = in_turns(ready, settings.rounds, settings.seconds, settings.pause)
+            timings = in_turns({PEAK: meter, **ready}, settings.rounds, settings.seconds, settings.pause)
         except Failed as error:
             name = error.contender
             del ready[name]
             left_out[name] = f"failed: {error}"
             field.dismiss(name)
             tell(f"  {name} is not timed: {left_out[name]}")
-    return Row(point, live_rows(point), operations(point), timings, left_out)
+    peak = 1e3 / timings.pop(PEAK).median if timings else None
+    return Row(point, live_rows(point), operations(point), timings, left_out, peak)
 
 
 def _prepare(field: Field, entry: Entry, point: Point, expected: dict[str, Array]) -> str | None:

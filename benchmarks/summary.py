@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from statistics import geometric_mean
 from typing import NamedTuple
 
+from .contenders import OURS
 from .report import Report, Row
 
 LARGEST = "B64-T100-D256-H512"
@@ -42,11 +43,8 @@ def _layers(report: Report) -> Iterator[Line]:
     yield Line("training: × torch.nn, worst point", 1.0, _least(training, "torch"))
     yield Line("training: × torch.nn, geometric mean", 2.5, _mean(training, "torch"))
     yield Line("training: × JAX, geometric mean", 2.5, _mean(training, "jax"))
-    peak = report.machine.abilities.peak_all
-    shares = [row.gflops("ostinato") for row in training if row.point.size == LARGEST and row.ours]
-    yield Line(
-        f"training at {LARGEST}: share of peak, worst kind", 0.85, _min(share / peak for share in shares if share)
-    )
+    shares = [row.share(OURS) for row in training if row.point.size == LARGEST and row.ours]
+    yield Line(f"training at {LARGEST}: share of peak, worst kind", 0.85, _min(filter(None, shares)))
     yield Line("forward: × the best peer, worst point", 0.9, _least(forward))
     yield Line("forward: × the best peer, geometric mean", 1.2, _mean(forward))
 

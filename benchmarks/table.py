@@ -16,7 +16,7 @@ def markdown(report: Report) -> str:
     parts = [f"# Benchmarks, {report.date}", *_head(report), *_targets(report)]
     for group, title in GROUPS.items():
         if rows := report.of(group):
-            parts += [f"## {title}", _table(rows, report.machine.abilities.peak_all)]
+            parts += [f"## {title}", _table(rows)]
     parts += _left_out(report)
     return "\n\n".join(parts) + "\n"
 
@@ -56,7 +56,7 @@ def _met(is_met: bool) -> str:
     return "met" if is_met else "**not met**"
 
 
-def _table(rows: Sequence[Row], peak: float) -> str:
+def _table(rows: Sequence[Row]) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row.timings))
     has_peers = any(row.peers for row in rows)
     has_operations = any(row.operations for row in rows)
@@ -71,8 +71,7 @@ def _table(rows: Sequence[Row], peak: float) -> str:
         cells = [row.point.cell, row.point.size.replace("-", " ")]
         cells += [_time(row.timings.get(name), 1e3 if is_step else 1.0) for name in names]
         if has_operations:
-            gflops = row.gflops(OURS) if row.ours else None
-            cells += [_number(gflops, ".1f"), _number(gflops and gflops / peak, ".0%")]
+            cells += [_number(row.gflops(OURS), ".1f"), _number(row.share(OURS), ".0%")] if row.ours else ["–", "–"]
         if has_peers:
             cells.append(_number(row.ratio(), ".2f"))
         if costs:

@@ -12,13 +12,6 @@ def peephole(x, R, s, p):
     return o * tanh(c), c
 
 
-@cell(gates="i f g o", state="h[P] c", matrices="project[P,H]")
-def projected(x, R, s, M):
-    """LSTM with a projected state, that of torch's proj_size: a declared matrix, a second width."""
-    c = sigmoid(x.f + R.f(s.h)) * s.c + sigmoid(x.i + R.i(s.h)) * tanh(x.g + R.g(s.h))
-    return M.project(sigmoid(x.o + R.o(s.h)) * tanh(c)), c
-
-
 @cell(gates="u", state="re im", vectors="angle decay", output="re im", init={"decay": constant(-1.0)})
 def rotation(x, s, p):
     """A linear recurrence that turns and shrinks a plane: joined output, no recurrent matrix."""
@@ -41,4 +34,4 @@ def odd_places(x, R, s, p):
     return tanh(x.a + R.a(s.h) + s.seen * s.fixed), tanh(x.a), tanh(p.level) * 2
 
 
-EXAMPLES = {c.name: c for c in (peephole, projected, rotation, leaky, odd_places)}
+EXAMPLES = {c.name: c for c in (peephole, rotation, leaky, odd_places)}

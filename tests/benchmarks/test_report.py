@@ -18,7 +18,7 @@ def timing(milliseconds):
 
 def row(group, cell="lstm", size=(64, 100, 256, 512), operations=10**9, **milliseconds):
     timings = {name.replace("_", "-"): timing(value) for name, value in milliseconds.items()}
-    return Row(Point(group, cell, *size), 6400, operations, timings, {})
+    return Row(Point(group, cell, *size), 6400, operations, timings, {}, peak=200.0)
 
 
 def report(*rows, missing=(), quick=False):
@@ -102,7 +102,8 @@ def run(monkeypatch, tmp_path):
         workers = {"ostinato": FakeWorker(ours), "torch": FakeWorker(ANSWER, seconds=0.003)}
         monkeypatch.setattr(command, "field_of", lambda threads: fake_field(workers))
         monkeypatch.setattr(command, "CONTENDERS", (entry("ostinato"), entry("torch")))
-        monkeypatch.setattr(command, "describe", lambda threads: MACHINE)
+        monkeypatch.setattr(command, "Meter", lambda threads: FakeWorker(ANSWER, seconds=0.005))
+        monkeypatch.setattr(command, "describe", lambda meter: MACHINE)
         given = ["--quick", "--threads", "1", "--output", str(tmp_path), *arguments]
         return CliRunner().invoke(command.cli, given, standalone_mode=False)
 
@@ -116,6 +117,7 @@ def test_the_command_writes_table_and_data(run, tmp_path):
     (data,), (table,) = tmp_path.glob("*-quick-part.json"), tmp_path.glob("*-quick-part.md")
     assert json.loads(data.read_text()) == printed
     assert [row["timings"]["torch"]["median"] for row in printed["rows"]] == pytest.approx([3.0] * 6)
+    assert [row["peak"] for row in printed["rows"]] == pytest.approx([200.0] * 6)
     assert "| elman |" in table.read_text()
     assert "training/gru" in result.stderr
 
@@ -141,7 +143,9 @@ def test_wrong_options_are_told(run, arguments, said):
 def test_the_machine_is_measured_without_a_compiler_too(monkeypatch):
     monkeypatch.setattr(machine, "COMPILERS", ())
     monkeypatch.delenv("CC", raising=False)
-    abilities = machine.measure(1)
+    meter = machine.Meter(1)
+    abilities = meter.abilities()
+    assert meter.time(0.1) > 0
     assert abilities.peak_one > 0
     assert abilities.l2_bandwidth > 0
     assert "NumPy" in abilities.measured_with

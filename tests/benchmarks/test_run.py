@@ -14,6 +14,7 @@ from tests.benchmarks.fakes import ANSWER, FakeField, FakeWorker, entry
 
 POINT = Point("training", "gru", 2, 3, 4, 5)
 SETTINGS = Settings(threads=1, rounds=3, seconds=0.0, pause=0.0, quick=True)
+METER = FakeWorker(ANSWER, seconds=0.004)
 
 
 def changed(name, change):
@@ -53,9 +54,10 @@ def test_who_is_wrong_refuses_or_fails_is_not_timed():
     }
     field = FakeField(workers)
     told = []
-    row = run_point(field, POINT, [entry(name) for name in workers], SETTINGS, told.append)
+    row = run_point(field, POINT, [entry(name) for name in workers], SETTINGS, METER, told.append)
     assert list(row.timings) == ["right"]
     assert row.timings["right"].median == pytest.approx(2.0)
+    assert row.peak == pytest.approx(250.0)
     assert row.left_out["wrong"].startswith("wrong: y differs")
     assert row.left_out["refusing"] == "refused: not today"
     assert row.left_out["failing"] == "failed: ZeroDivisionError: no luck"
@@ -66,7 +68,7 @@ def test_who_is_wrong_refuses_or_fails_is_not_timed():
 
 def test_who_dies_while_being_timed_is_left_out_and_the_others_are_timed():
     workers = {"dying": FakeWorker(ANSWER, dies=True), "right": FakeWorker(ANSWER)}
-    row = run_point(FakeField(workers), POINT, [entry(name) for name in workers], SETTINGS, lambda line: None)
+    row = run_point(FakeField(workers), POINT, [entry(name) for name in workers], SETTINGS, METER, lambda line: None)
     assert list(row.timings) == ["right"]
     assert row.left_out == {"dying": "failed: its process died"}
 
@@ -74,7 +76,7 @@ def test_who_dies_while_being_timed_is_left_out_and_the_others_are_timed():
 def test_a_library_that_is_missing_is_no_error():
     missing = entry("nowhere", libraries=("a_library_that_is_nowhere",))
     assert missing.missing == ["a_library_that_is_nowhere"]
-    row = run_point(FakeField({}), POINT, [missing], SETTINGS, lambda line: None)
+    row = run_point(FakeField({}), POINT, [missing], SETTINGS, METER, lambda line: None)
     assert (row.timings, row.left_out) == ({}, {})
 
 

@@ -47,7 +47,7 @@ def test_each_recurrent_matrix_starts_orthogonal(name):
         assert_close(matrix.T @ matrix, np.eye(matrix.shape[1]))
 
 
-@pytest.mark.parametrize("cell", [CELLS["lstm"], CELLS["gru"], EXAMPLES["projected"]], ids=lambda c: c.name)
+@pytest.mark.parametrize("cell", [CELLS["lstm"], CELLS["gru"], CELLS["projected_lstm"]], ids=lambda c: c.name)
 def test_each_heads_block_is_drawn_on_its_own(cell):
     drawn = draw(cell, heads=2)
     assert {name: values.shape for name, values in drawn.items()} == cell.program.weight_shapes(
@@ -84,7 +84,7 @@ def test_input_matrices_start_even_within_one_over_the_root_of_the_input_size():
 
 def test_vectors_and_matrices_start_even_within_one_over_the_root_of_their_width():
     assert np.abs(draw(EXAMPLES["peephole"])["p_f_peep"]).max() <= 1 / np.sqrt(H)
-    assert 0.7 / np.sqrt(H) < np.abs(draw(EXAMPLES["projected"])["M_project"]).max() <= 1 / np.sqrt(H)
+    assert 0.7 / np.sqrt(H) < np.abs(draw(CELLS["projected_lstm"])["M_project"]).max() <= 1 / np.sqrt(H)
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_does_not():

@@ -32,7 +32,7 @@ def _noisy_programs() -> dict[str, Program]:
 
 NOISY = _noisy_programs()
 """The same with recurrent dropout and zoneout: with masks and streams, and as expectations."""
-QUICK = ("lstm", "gru_v1", "layer_norm_gru", "min_gru", "projected")
+QUICK = ("lstm", "gru_v1", "layer_norm_gru", "min_gru", "projected_lstm")
 """Cells of each kind: noise on the others is tested among the slow tests."""
 
 

@@ -86,7 +86,7 @@ def test_a_sequence_alone_is_that_in_the_batch(each_level, name, lengths, revers
         assert_equal(alone, [together[0][:, b : b + 1], *(part[b : b + 1] for part in together[1:])], f"sequence {b}")
 
 
-@pytest.mark.parametrize("name", ["lstm", "gru_v1", "layer_norm_gru", "min_gru", "projected"])
+@pytest.mark.parametrize("name", ["lstm", "gru_v1", "layer_norm_gru", "min_gru", "projected_lstm"])
 def test_any_part_of_a_large_batch_has_its_bits(each_level, name):
     given = problem(ALL[name], Sizes(3, 100, 13, 33, 18), np.float32)
     together = outputs(given)
@@ -113,7 +113,7 @@ def test_any_number_of_threads_gives_the_bits_of_one(name, sizes):
             assert_equal(its_gradients, gradients, f"gradients of {count} threads")
 
 
-@pytest.mark.parametrize("name", ["lstm", "layer_norm_gru", "projected", "slstm"])
+@pytest.mark.parametrize("name", ["lstm", "layer_norm_gru", "projected_lstm", "slstm"])
 def test_steps_have_the_bits_of_one_thread_on_many(each_level, name):
     given = problem(ALL[name], Sizes(1, 2, 400, 500, 400), np.float32)
     found = []

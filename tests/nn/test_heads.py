@@ -61,7 +61,7 @@ def test_a_unit_depends_on_the_units_of_its_head_alone():
         ({"heads": 0}, "heads must be a whole number of at least 1, not 0.", None),
         ({"heads": 2.0}, "heads must be a whole number of at least 1, not 2.0.", None),
         (
-            {"cell": EXAMPLES["projected"], "widths": {"P": 3}, "heads": 2},
+            {"cell": "projected_lstm", "widths": {"P": 3}, "heads": 2},
             "heads=2 does not divide P=3.",
             "choose sizes that are multiples of it.",
         ),

@@ -34,10 +34,11 @@ def test_weights_are_named_by_layer_direction_and_what_the_program_calls_them():
 
 
 @pytest.mark.parametrize(
-    ("name", "widths", "output_size"), [("projected", {"P": P}, P), ("rotation", None, 2 * H), ("peephole", None, H)]
+    ("name", "widths", "output_size"),
+    [("projected_lstm", {"P": P}, P), ("rotation", None, 2 * H), ("peephole", None, H)],
 )
 def test_the_output_is_as_wide_as_its_states(name, widths, output_size):
-    layer = Recurrent(EXAMPLES[name], D, H, num_layers=2, widths=widths)
+    layer = Recurrent((CELLS | EXAMPLES)[name], D, H, num_layers=2, widths=widths)
     y, final = layer(torch.randn(T, B, D))
     assert layer.output_size == output_size
     assert y.shape == (T, B, output_size)
@@ -177,7 +178,7 @@ def test_a_single_layer_has_nothing_to_drop():
 STACKABLE = [cell for cell in CELLS.values() if not cell.program.reads_raw_input]
 
 
-@pytest.mark.parametrize("cell", [*STACKABLE, EXAMPLES["peephole"], EXAMPLES["projected"], EXAMPLES["rotation"]])
+@pytest.mark.parametrize("cell", [*STACKABLE, EXAMPLES["peephole"], EXAMPLES["rotation"]])
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
 def test_copies_compute_the_same_with_weights_of_their_own(cell, duplicate):
     widths = {"P": P} if "P" in cell.program.width_letters else None
@@ -247,17 +248,17 @@ def test_a_frozen_layer_still_passes_the_gradient_on():
         ),
         ({"widths": {"P": 3}}, "widths names 'P', which the cell does not use.", "known here: ."),
         (
-            {"cell": EXAMPLES["projected"]},
+            {"cell": "projected_lstm"},
             "this cell has a width P beside H, which needs a size.",
             'give it as widths={"P": 64}.',
         ),
         (
-            {"cell": EXAMPLES["projected"], "widths": {"P": 0}},
+            {"cell": "projected_lstm", "widths": {"P": 0}},
             "widths['P'] must be a whole number of at least 1, not 0.",
             None,
         ),
         (
-            {"cell": EXAMPLES["projected"], "widths": {"P": 2, "Q": 2}},
+            {"cell": "projected_lstm", "widths": {"P": 2, "Q": 2}},
             "widths names 'Q', which the cell does not use.",
             "known here: P.",
         ),

@@ -15,7 +15,7 @@ from tests.example_cells import EXAMPLES
 V, E, H, T, B = 7, 5, 6, 9, 4
 # A cell that reads the input itself would need an embedding H wide.
 CELLS = [cell for cell in cells.CELLS.values() if not cell.program.reads_raw_input]
-CELLS += [EXAMPLES["peephole"], EXAMPLES["projected"], EXAMPLES["rotation"]]
+CELLS += [EXAMPLES["peephole"], EXAMPLES["rotation"]]
 
 
 def network_of(cell=cells.lstm, dropout=0.0):

@@ -339,7 +339,7 @@ def test_what_is_multiplied_is_a_recorded_state_or_computed_anew():
     of_gates = {product.name: product.operand for product in derivative(CELLS["gru_v1"].program).products}
     assert of_gates["r"] == of_gates["z"] == Source("before", "h")
     assert of_gates["n"].kind == "emitted"
-    (of_cell,) = [p.operand for p in derivative(EXAMPLES["projected"].program).products if p.kind == "matrix"]
+    (of_cell,) = [p.operand for p in derivative(CELLS["projected_lstm"].program).products if p.kind == "matrix"]
     assert of_cell.kind == "emitted"
 
 

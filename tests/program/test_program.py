@@ -354,7 +354,7 @@ def test_long_chains_are_understood(case):
         ("gru", ("n",)),
         ("gru_v1", ()),
         ("peephole", ()),
-        ("projected", ()),
+        ("projected_lstm", ()),
         ("rotation", ()),
         ("leaky", ("z",)),
     ],
@@ -384,7 +384,7 @@ def test_recurrent_biases_by_example(equation, gates):
 
 
 def test_weights_are_named_and_shaped_as_the_program_uses_them():
-    shapes = EXAMPLES["projected"].program.weight_shapes(3, {"H": 5, "P": 2})
+    shapes = CELLS["projected_lstm"].program.weight_shapes(3, {"H": 5, "P": 2})
     assert shapes == {"W": (20, 3), "W_bias": (20,), "R": (20, 2), "M_project": (2, 5)}
     assert CELLS["gru"].program.weight_shapes(3, {"H": 5}) == {
         "W": (15, 3),
@@ -400,8 +400,8 @@ def test_weights_are_named_and_shaped_as_the_program_uses_them():
 
 
 def test_heads_make_the_recurrent_matrices_narrow():
-    whole = EXAMPLES["projected"].program.weight_shapes(3, {"H": 6, "P": 4})
-    assert EXAMPLES["projected"].program.weight_shapes(3, {"H": 6, "P": 4}, heads=2) == whole | {"R": (24, 2)}
+    whole = CELLS["projected_lstm"].program.weight_shapes(3, {"H": 6, "P": 4})
+    assert CELLS["projected_lstm"].program.weight_shapes(3, {"H": 6, "P": 4}, heads=2) == whole | {"R": (24, 2)}
     assert EXAMPLES["rotation"].program.weight_shapes(3, {"H": 5}, heads=2)["W"] == (5, 3), "nothing to divide"
 
 
@@ -410,7 +410,7 @@ def test_heads_make_the_recurrent_matrices_narrow():
 )
 def test_heads_that_do_not_divide_a_width_are_refused(widths, said):
     with pytest.raises(ShapeError, match="4 heads need a width " + said):
-        EXAMPLES["projected"].program.weight_shapes(3, widths, heads=4)
+        CELLS["projected_lstm"].program.weight_shapes(3, widths, heads=4)
 
 
 @checked

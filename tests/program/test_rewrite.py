@@ -89,7 +89,7 @@ def test_each_distinct_argument_of_a_recurrent_product_has_one_mask(name, masks)
 
 
 def test_a_mask_is_as_wide_as_what_enters_the_matrix():
-    assert recurrent_dropout(EXAMPLES["projected"].program).states[-1] == ("mask_0", "P")
+    assert recurrent_dropout(CELLS["projected_lstm"].program).states[-1] == ("mask_0", "P")
 
 
 def test_a_mask_takes_no_name_that_is_taken():
