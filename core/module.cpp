@@ -334,6 +334,11 @@ Run<T> prepared_run(const Layout& layout, const Packed<T>& packed, const Rows& r
     const auto width_of = [&](std::int32_t array) {
         return layout.widths[static_cast<std::size_t>(plan.arrays[array].width)];
     };
+    for (Index i = 0; i < plan.array_count; ++i)
+        if (plan.arrays[i].kind == ArrayKind::projection)
+            expect(packed.inputs[static_cast<std::size_t>(plan.arrays[i].index)].units ==
+                       width_of(static_cast<std::int32_t>(i)),
+                   "an input matrix's units are not those of its projection");
     for (Index i = 0; i < plan.item_count; ++i)
         for (Index j = 0; j < plan.items[i].product_count; ++j) {
             const Product& product = plan.items[i].products[j];

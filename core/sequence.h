@@ -9,9 +9,11 @@
 
 namespace ostinato::OSTINATO_LEVEL {
 
-constexpr Index CHUNK_ROWS = 48;  // rows of input products that are taken at a time, where a step has few
-constexpr Index ENOUGH_ROWS = 12;
-constexpr Index JOBS = 96;  // that are handed over at once
+// Input products are taken for several steps at a time, a chunk, where a step has few rows to use a panel of weights
+// on, or where all weights are more than a cache keeps from step to step.
+constexpr Index ENOUGH_ROWS = 12, CHUNK_ROWS = 48;
+constexpr Index CACHED_WEIGHTS = Index(8) << 20, CHUNK_STEPS = 5;  // bytes; steps of a chunk beyond them
+constexpr Index JOBS = 96;                                         // that are handed over at once
 
 // Hands out pieces of one block of memory; without memory it only counts.
 class Carver {
@@ -84,7 +86,12 @@ class Sequence {
 
     static bool is_shared(const Array& array) {
         return array.width != ROW_NUMBER && array.kind != ArrayKind::old_state && array.kind != ArrayKind::new_state &&
-               array.kind != ArrayKind::panel;
+               array.kind != ArrayKind::panel && array.kind != ArrayKind::projection;
+    }
+
+    // Whether an array lies elsewhere, or holds something else, at every step.
+    static bool is_moving(const Array& array) {
+        return array.kind != ArrayKind::local && array.kind != ArrayKind::vector;
     }
 
     void lay_out_own(Carver& carver) {
@@ -97,6 +104,7 @@ class Sequence {
         states_[0] = carver.template take<T*>(run_.state_count);
         states_[1] = carver.template take<T*>(run_.state_count);
         first_ = carver.template take<T*>(plan_.array_count);
+        moving_ = carver.template take<Index>(plan_.array_count);
         for (Index i = 0; i < plan_.array_count; ++i) {
             if (plan_.arrays[i].width != ROW_NUMBER) continue;
             T* lies = carver.template take<T>(capacity_ * PANEL);
@@ -115,12 +123,28 @@ class Sequence {
                 T* lies = carver.template take<T>(array_size(run_.state_widths[i]));
                 if (bases_) states_[side][i] = lies;
             }
-        const Index rows = capacity_ < ENOUGH_ROWS ? CHUNK_ROWS + ENOUGH_ROWS : capacity_;
+        chunk_rows_ = chunk_rows();
+        const Index rows = chunk_rows_ + capacity_ - 1;  // a chunk ends with a whole step
         input_stride_ = rows * PANEL;
-        input_ = carver.template take<T>(run_.input_count ? padded(run_.input_size) * rows : 0);
-        Index units = 0;
-        for (Index g = 0; g < run_.input_count; ++g) units += padded(run_.inputs[g].units);
-        projected_ = carver.template take<T>(capacity_ < ENOUGH_ROWS ? units * rows : 0);
+        input_ = carver.template take<T>(padded(run_.input_size) * rows);
+        for (Index i = 0; i < plan_.array_count; ++i) {
+            if (plan_.arrays[i].kind != ArrayKind::projection) continue;
+            T* lies = carver.template take<T>(padded(width_of(plan_.arrays[i].width)) * rows);
+            if (bases_) first_[i] = lies, strides_[i] = input_stride_;
+        }
+    }
+
+    // Rows of a chunk at least; 1 if every step is taken by itself.
+    Index chunk_rows() const {
+        if (capacity_ < ENOUGH_ROWS) return CHUNK_ROWS;
+        Index weights = 0;
+        for (Index g = 0; g < run_.input_count; ++g) weights += run_.inputs[g].units * run_.input_size;
+        for (Index i = 0; i < plan_.item_count; ++i)
+            for (Index p = 0; p < plan_.items[i].product_count; ++p) {
+                const Matrix<T>& matrix = run_.matrices[plan_.items[i].products[p].matrix];
+                weights += panels(matrix.units) * matrix.panel_size;
+            }
+        return weights * Index(sizeof(T)) > CACHED_WEIGHTS ? CHUNK_STEPS * capacity_ : 1;
     }
 
     void fill_constants() {
@@ -135,6 +159,8 @@ class Sequence {
     void place_arrays() {
         for (Index i = 0; i < plan_.array_count; ++i) {
             const Array& array = plan_.arrays[i];
+            if (is_moving(array)) moving_[moving_count_++] = i;
+            if (array.kind == ArrayKind::projection) has_projections_ = true;
             if (array.kind == ArrayKind::old_state || array.kind == ArrayKind::new_state) strides_[i] = stride();
             if (array.kind == ArrayKind::panel) strides_[i] = run_.rows.pitch * PANEL;
             if (array.kind == ArrayKind::vector) {
@@ -235,7 +261,7 @@ class Sequence {
     }
 
     void step(Index t) {
-        if (run_.input_count) take_inputs(t);
+        if (has_projections_ && chunk_steps_ == 0) take_chunk(t);
         place_moving_arrays(t);
         for (Index i = 0; i < plan_.item_count; ++i) {
             const Item& item = plan_.items[i];
@@ -253,6 +279,8 @@ class Sequence {
         T** old = states_[0];
         states_[0] = states_[1];
         states_[1] = old;
+        chunk_row_ += live_;
+        --chunk_steps_;
         Index column = 0;
         for (Index i = 0; run_.y && i < run_.output_count; ++i) {
             const std::int32_t state = run_.outputs[i];
@@ -265,9 +293,11 @@ class Sequence {
 
     void place_moving_arrays(Index t) {
         const auto source = [this, t](Index row) { return source_of(t, row); };
-        for (Index i = 0; i < plan_.array_count; ++i) {
+        for (Index m = 0; m < moving_count_; ++m) {
+            const Index i = moving_[m];
             const Array& array = plan_.arrays[i];
             switch (array.kind) {
+                case ArrayKind::projection: bases_[i] = first_[i] + chunk_row_ * PANEL; break;
                 case ArrayKind::old_state: bases_[i] = states_[0][array.index]; break;
                 case ArrayKind::new_state: bases_[i] = states_[1][array.index]; break;
                 case ArrayKind::panel: bases_[i] = run_.panels[array.index] + row_of(t) * PANEL; break;
@@ -343,28 +373,8 @@ class Sequence {
         return zeros;
     }
 
-    // Sees to it that the input's products for step t lie where the plan reads them.
-    void take_inputs(Index t) {
-        const bool by_chunks = capacity_ < ENOUGH_ROWS;
-        if (!by_chunks || chunk_steps_ == 0) take_chunk(t, by_chunks);
-        if (!by_chunks) return;
-        const Index offset = chunk_row_ * PANEL;
-        const T* from = projected_;
-        for (Index g = 0; g < run_.input_count; ++g) {
-            const Range mine = own_panels_of(run_.inputs[g].units);
-            for (Index i = 0; i < plan_.array_count; ++i) {
-                if (plan_.arrays[i].kind != ArrayKind::projection || plan_.arrays[i].index != g) continue;
-                for (Index p = mine.begin; p < mine.end; ++p)
-                    gather(bases_[i] + p * stride(), from + p * input_stride_ + offset, 0, live_ * PANEL, 1);
-            }
-            from += panels(run_.inputs[g].units) * input_stride_;
-        }
-        chunk_row_ += live_;
-        --chunk_steps_;
-    }
-
     // Multiplies the inputs of as many steps as make a chunk, from step t on.
-    void take_chunk(Index t, bool by_chunks) {
+    void take_chunk(Index t) {
         barrier();
         chunk_steps_ = chunk_row_ = 0;
         Index rows = 0;
@@ -374,30 +384,21 @@ class Sequence {
                        [this, at, first](Index row) { return source_of(at, row - first); });
             rows += rows_at(at);
             ++chunk_steps_;
-            if (!by_chunks || rows >= CHUNK_ROWS) break;
+            if (rows >= chunk_rows_) break;
         }
         barrier();
         Waiting waiting;
-        T* to = projected_;
-        for (Index g = 0; g < run_.input_count; ++g) {
-            const Matrix<T>& matrix = run_.inputs[g];
+        for (Index i = 0; i < plan_.array_count; ++i) {
+            if (plan_.arrays[i].kind != ArrayKind::projection) continue;
+            const Index gate = plan_.arrays[i].index;
+            const Matrix<T>& matrix = run_.inputs[gate];
             const Range mine = own_panels_of(matrix.units);
-            T* result = by_chunks ? to : projection(g);
-            const Index result_stride = by_chunks ? input_stride_ : stride();
-            for (Index p = mine.begin; result && p < mine.end; ++p) {
-                const T* bias = run_.input_biases[g] ? run_.input_biases[g] + p * PANEL : zeros();
-                add(waiting, matrix, p, bias, 0, result + p * result_stride, input_, input_stride_, rows);
+            for (Index p = mine.begin; p < mine.end; ++p) {
+                const T* bias = run_.input_biases[gate] ? run_.input_biases[gate] + p * PANEL : zeros();
+                add(waiting, matrix, p, bias, 0, first_[i] + p * input_stride_, input_, input_stride_, rows);
             }
-            to += panels(matrix.units) * input_stride_;
         }
         flush(waiting, input_, input_stride_, rows);
-    }
-
-    // Where the plan reads a gate's projection; null if nothing needs it.
-    T* projection(Index gate) const {
-        for (Index i = 0; i < plan_.array_count; ++i)
-            if (plan_.arrays[i].kind == ArrayKind::projection && plan_.arrays[i].index == gate) return bases_[i];
-        return nullptr;
     }
 
     const Run<T>& run_;
@@ -410,8 +411,11 @@ class Sequence {
     T *registers_ = nullptr, *staging_ = nullptr, *constants_ = nullptr;
     T** states_[2] = {nullptr, nullptr};
     T** first_ = nullptr;
-    T *input_ = nullptr, *projected_ = nullptr;
-    Index input_stride_ = 0, chunk_steps_ = 0, chunk_row_ = 0;
+    Index* moving_ = nullptr;
+    Index moving_count_ = 0;
+    T* input_ = nullptr;
+    bool has_projections_ = false;
+    Index input_stride_ = 0, chunk_rows_ = 0, chunk_steps_ = 0, chunk_row_ = 0;
 };
 
 }  // namespace ostinato::OSTINATO_LEVEL

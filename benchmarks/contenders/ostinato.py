@@ -1,4 +1,4 @@
-"""Ostinato: `ostinato.nn.Recurrent` over sequences, `ostinato.engine.prepare` for steps."""
+"""Ostinato: `ostinato.nn.Recurrent` for training, `ostinato.engine.prepare` without gradients."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from .torch_tools import TorchContender, layer_run, leaves, tensor, training_run
 
 
 class Ostinato(TorchContender):
-    """The layer, the prepared step, or the bare recurrence."""
+    """The layer, the prepared program, or the bare recurrence."""
 
     def prepare(self, problem: Problem) -> Run:
         if problem.point.group == "step":
             return _step(problem)
         if problem.point.group == "alone":
             return _alone(problem)
+        if not problem.point.is_training:
+            return _forward(problem)
         layer = _layer(problem)
         parameters = layer.layers[0][0].named()
         if problem.point.group == "text":
@@ -45,6 +47,15 @@ def _layer(problem: Problem) -> Recurrent:
 
 def _weights_of(gradients: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: gradient for name, gradient in gradients.items() if name != "x"}
+
+
+def _forward(problem: Problem) -> Run:
+    prepared = engine.prepare(problem.program, problem.weights)
+
+    def call() -> Array:
+        return prepared.sequence(problem.x, problem.state, problem.lengths)[0]
+
+    return Run(call, lambda: {"y": call()})
 
 
 def _step(problem: Problem) -> Run:

@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -129,6 +129,7 @@ def sizes_of(program: Program, widths: Mapping[str, int], weights: Mapping[str, 
     return Sizes(tuple(widths[letter] for letter in program.width_letters), input_size, heads)
 
 
+@lru_cache(maxsize=16)
 def rows_of(packing: Packing) -> Any:
     """Return the core's description of a packing."""
     none = np.empty(0, np.int64)

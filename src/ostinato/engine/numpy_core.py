@@ -28,7 +28,7 @@ def numpy_arrays(dtype: np.dtype[Any]) -> Arrays:
         lambda shape: np.zeros(shape, dtype),
         np.copy,
         lambda count: np.from_dlpack(scratch(dtype.itemsize, count)),
-        lambda array: int(array.ctypes.data),
+        lambda array: array.__array_interface__["data"][0],
         dtype.itemsize,
     )
 
@@ -119,15 +119,18 @@ class NumpyCore:
 
     def _check_kinds(self, owner: str, x: Array, state: Sequence[Array], letters: str) -> None:
         """Check what can be checked before sizes are known: numbers of axes, types, how many states."""
-        if len(state) != len(self.program.states):
-            names = " ".join(self.program.state_names)
-            raise ShapeError(f"{owner} expected a state of {len(self.program.states)} ({names}), got {len(state)}.")
+        self._check_count(owner, state)
         _expect(owner, "x", x, letters, self.dtype)
         for (name, width), part in zip(self.program.states, state, strict=True):
             _expect(owner, f"state {name!r}", part, f"B {width}", self.dtype)
         for name, weight in self.weights.items():
             axes = "H" if name.endswith("_bias") or name.startswith("p_") else "H D"
             _expect(owner, f"weight {name!r}", weight, axes, self.dtype)
+
+    def _check_count(self, owner: str, state: Sequence[Array]) -> None:
+        if len(state) != len(self.program.states):
+            names = " ".join(self.program.state_names)
+            raise ShapeError(f"{owner} expected a state of {len(self.program.states)} ({names}), got {len(state)}.")
 
     def _check_names(self, owner: str) -> None:
         for name in self.program.weight_shapes(1, dict.fromkeys(self.program.width_letters, 1), bias=False):
@@ -160,7 +163,7 @@ class NumpyCore:
         streams: Mapping[str, Array],
         contiguous: bool,
     ) -> None:
-        self._check_kinds(owner, x, state, letters)
+        self._check_count(owner, state)
         _expect(owner, "x", x, letters, self.dtype, D=self.input_size)
         batch = x.shape[letters.split().index("B")]
         for (name, width), part in zip(self.program.states, state, strict=True):

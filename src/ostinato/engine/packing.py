@@ -18,7 +18,7 @@ from ..errors import ShapeError
 Index = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # so that what is made of a packing can be kept by it
 class Packing:
     """Where each row of a run comes from.
 
