@@ -1,7 +1,5 @@
 #include "openmp.h"
 
-#include <atomic>
-
 #ifndef _WIN32
 #include <dlfcn.h>
 #include <pthread.h>
@@ -34,10 +32,10 @@ struct Runtime {
     int (*thread_limit)();
 };
 
-std::atomic<const Runtime*> borrowed{nullptr};
+thread_local const Runtime* borrowed = nullptr;
 
 // Registered when the library is loaded, so that no fork comes before it.
-const int registered = pthread_atfork(nullptr, nullptr, [] { borrowed.store(nullptr); });
+const int registered = pthread_atfork(nullptr, nullptr, [] { borrowed = nullptr; });
 
 template <class Function>
 bool find(void* library, const char* name, Function& function) {
@@ -69,18 +67,17 @@ struct Task {
 bool borrow() {
     static Runtime runtime;
     static const bool found = find_runtime(runtime);
-    if (found) borrowed.store(&runtime);
+    if (found) borrowed = &runtime;
     return found;
 }
 
 bool grants(int threads) {
-    const Runtime* const runtime = borrowed.load();
-    return runtime != nullptr && !runtime->in_parallel() && !runtime->is_dynamic() &&
-           runtime->thread_limit() >= threads;
+    return borrowed != nullptr && !borrowed->in_parallel() && !borrowed->is_dynamic() &&
+           borrowed->thread_limit() >= threads;
 }
 
 void run(int threads, void (*call)(void*, int), void* object) {
-    Task task{borrowed.load(), call, object};
+    Task task{borrowed, call, object};
     const auto perform = [](void* given) {
         const Task& task = *static_cast<Task*>(given);
         task.call(task.object, task.runtime->thread_number());

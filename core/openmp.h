@@ -6,11 +6,12 @@
 
 namespace ostinato::openmp {
 
-// Looks for a runtime that the process has loaded, and has the core use its threads from now on; false if there is
-// none. A child after fork goes back to threads of its own: OpenMP's are lost there.
+// Looks for a runtime that the process has loaded, and has the core use its threads from now on in this thread's calls;
+// false if there is none. Not in other threads' calls: OpenMP would make a set of threads for each. And not in a child
+// after fork, where they are lost.
 bool borrow();
 
-// Whether `threads` of a borrowed runtime's threads will run a task at the same time, if this thread asks now.
+// Whether `threads` of the borrowed threads will run a task at the same time, if this thread asks now.
 bool grants(int threads);
 
 // Runs call(object, member) for each member 0 … threads - 1, each on a thread of its own, the caller being member 0,

@@ -373,6 +373,7 @@ void check_borrowing() {
     expect(!openmp::grants(1), "nothing is borrowed unasked");
     expect(openmp::borrow() == BORROWS, "OpenMP is found exactly where there is one");
     expect(openmp::grants(3) == BORROWS, "what is borrowed grants threads");
+    std::thread([] { expect(!openmp::grants(3), "it grants none to another thread"); }).join();
 #ifdef _OPENMP
     omp_set_dynamic(1);
     expect(!openmp::grants(3), "a runtime that gives as many threads as it likes is not used");
