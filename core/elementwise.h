@@ -120,9 +120,6 @@ static void run_tile(const Item& section, const Places<T>& places, const TileMem
             const Index stride = places.strides[operand.index];
             T* base = places.bases[operand.index] + panel * stride + from;
             const bool in_one_piece = count <= 1 || stride == run;
-            // An array over all rows has its next panel far off, where the processor would not look for it ahead.
-            if (count <= 1 && stride != run)
-                for (Index i = 0; i < length; i += 64 / Index(sizeof(T))) __builtin_prefetch(base + stride + i, 0, 2);
             memory.pointers[o] = in_one_piece ? base : memory.staging + o * TILE<T>;
             if (!in_one_piece && operand.filled) gather(memory.pointers[o], base, stride, run, count);
         }
