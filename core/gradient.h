@@ -25,7 +25,7 @@ static void input_gradient(const InputGradient<T>& job, Range over) {
         for (Index p = 0; p < panels(width); ++p) {
             T* to = result + p * GRADIENT_ROWS * PANEL;
             if (job.raw)
-                gather(to, job.raw + (p * job.pitch + first) * PANEL, 0, rows * PANEL, 1);
+                gather(to, job.raw + (p * job.rows + first) * PANEL, 0, rows * PANEL, 1);
             else if (job.gate_count == 0)
                 for (Index i = 0; i < rows * PANEL; ++i) to[i] = 0;
         }
@@ -36,7 +36,7 @@ static void input_gradient(const InputGradient<T>& job, Range over) {
                 T* to = result + p * GRADIENT_ROWS * PANEL;
                 jobs[p] = {matrix.data + p * matrix.panel_size, fresh ? zeros : to, fresh ? 0 : PANEL, to};
             }
-            multiply<T>(job.gradients[gate] + first * PANEL, job.pitch * PANEL, matrix.k_count, jobs, panels(width),
+            multiply<T>(job.gradients[gate] + first * PANEL, job.rows * PANEL, matrix.k_count, jobs, panels(width),
                         rows);
         }
         for (Index row = 0; row < rows; ++row) {
@@ -71,7 +71,7 @@ class OperandRows {
             const Index from = in_panels(first, step_), last = first + count - 1;
             // A row's place in panels grows with the row: by one each time if it does so on the whole.
             if (from >= 0 && in_panels(last, step_of(last, step_)) - from == count - 1)
-                return {job_.in_panels + from * PANEL, job_.rows.pitch * PANEL};
+                return {job_.in_panels + from * PANEL, job_.rows.total * PANEL};
         }
         Index step = step_;
         for (Index row = first; row < first + count; ++row) {
@@ -103,7 +103,7 @@ class OperandRows {
 
     void from_panels(T* to, Index row) {
         for (Index p = 0; p < panels(job_.k_count); ++p)
-            gather(to + p * K_BLOCK * PANEL, job_.in_panels + (p * job_.rows.pitch + row) * PANEL, 0, PANEL, 1);
+            gather(to + p * K_BLOCK * PANEL, job_.in_panels + (p * job_.rows.total + row) * PANEL, 0, PANEL, 1);
     }
 
     void from_outside(T* to, const T* rows, Index row) {
@@ -160,7 +160,7 @@ static void weight_gradient(const WeightGradient<T>& job, Range over) {
         const PanelRows<T> values = operand.take(block, first, rows);
         for (Index at = over.begin; at < over.end; ++at) {
             const Index gate = at / unit_panels, panel = at % unit_panels;
-            const T* gradient = job.gradients[gate] + (panel * job.rows.pitch + first) * PANEL;
+            const T* gradient = job.gradients[gate] + (panel * job.rows.total + first) * PANEL;
             if (job.biases && job.biases[gate]) add_rows(biases + (at - over.begin) * PANEL, gradient, rows);
             if (!job.results[gate]) continue;
             const Range k = k_range(job.units, job.k_count, job.heads, panel);

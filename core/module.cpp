@@ -156,7 +156,6 @@ class RowsOwner {
         Rows& rows = part.rows;
         rows.steps = end - begin;
         rows.total = start(end) - first;
-        rows.pitch = pitch(rows.total);
         rows.counts = counts_.data() + begin;
         rows.starts = starts_.data();
         rows.sources = sources_.empty() ? nullptr : sources_.data() + first;
@@ -497,15 +496,10 @@ void take_gradients(const GradientRecipe& recipe, const Packed<T>& packed, const
         std::vector<const T*> gates;
         for (const std::int32_t panel : recipe.inputs) gates.push_back(at<const T>(panels[std::size_t(panel)]));
         const T* const raw = recipe.raw < 0 ? nullptr : at<const T>(panels[std::size_t(recipe.raw)]);
-        const InputGradient<T> job{part.total,
-                                   part.pitch,
-                                   static_cast<Index>(gates.size()),
-                                   recipe.input_size,
-                                   gates.data(),
-                                   packed.inputs.data(),
-                                   raw,
-                                   part.sources,
-                                   at<T>(d_x)};
+        const InputGradient<T> job{part.total,           static_cast<Index>(gates.size()),
+                                   recipe.input_size,    gates.data(),
+                                   packed.inputs.data(), raw,
+                                   part.sources,         at<T>(d_x)};
         input_gradient(functions<T>(), job, threads);
     }
     const auto element = [&](std::int32_t weight, Index first) {
@@ -605,7 +599,6 @@ NB_MODULE(_core, m) {
     nb::module_::import_("atexit").attr("register")(nb::cpp_function(&Unlocked::end));
     m.attr("OPERATIONS") = nb::cast(operation_names());
     m.attr("PANEL") = static_cast<int>(PANEL);
-    m.def("pitch", &pitch, nb::arg("rows"), "Rows that an array over so many rows has room for.");
     m.def("floats", &numbers<float>, nb::arg("count"), "An array of float32 that speaks DLPack.");
     m.def("doubles", &numbers<double>, nb::arg("count"), "An array of float64 that speaks DLPack.");
     nb::class_<PlanOwner>(m, "Plan").def(

@@ -17,7 +17,6 @@ struct Matrix {
 // Rows of a batch: `counts[t]` of them at step t, from row `starts[t]` on, longest sequence first.
 struct Rows {
     Index steps, total;
-    Index pitch;  // rows that arrays over all rows have room for
     const Index* counts;
     const Index* starts;
     const std::int64_t* sources;  // for each row its place in arrays from outside; null: the same
@@ -40,7 +39,7 @@ struct Run {
     const T* const* vectors;  // padded
     const T* const* streams;  // [rows][stride], from outside
     const Index* stream_strides;
-    T* const* panels;         // [panels][pitch][16]
+    T* const* panels;         // [panels][total][16]
     const T* const* initial;  // for a panel read at the row before: what precedes the first step, [B][width] or null: 0
 
     Index state_count;
@@ -64,10 +63,10 @@ struct Part {
 // gradient of an input: y[row] = Σ over gates of a[gate][row] · matrices[gate], for rows of arrays in panels.
 template <class T>
 struct InputGradient {
-    Index rows, pitch, gate_count, input_size;
-    const T* const* gradients;    // [panels][pitch][16] a gate
+    Index rows, gate_count, input_size;
+    const T* const* gradients;    // [panels][rows][16] a gate
     const Matrix<T>* matrices;    // of `input_size` units
-    const T* raw;                 // [panels][pitch][16] to start from, or null
+    const T* raw;                 // [panels][rows][16] to start from, or null
     const std::int64_t* sources;  // as in Rows
     T* y;
 };
@@ -78,7 +77,7 @@ template <class T>
 struct WeightGradient {
     Rows rows;
     Index units, k_count, heads, gate_count;
-    const T* const* gradients;  // [panels][pitch][16] a gate
+    const T* const* gradients;  // [panels][rows][16] a gate
     // The operand: rows from outside (then by `rows.sources`), or an array in panels.
     const T* outside;
     const T* in_panels;

@@ -162,7 +162,7 @@ class Sequence {
             if (is_moving(array)) moving_[moving_count_++] = i;
             if (array.kind == ArrayKind::projection) has_projections_ = true;
             if (array.kind == ArrayKind::old_state || array.kind == ArrayKind::new_state) strides_[i] = stride();
-            if (array.kind == ArrayKind::panel) strides_[i] = run_.rows.pitch * PANEL;
+            if (array.kind == ArrayKind::panel) strides_[i] = run_.rows.total * PANEL;
             if (array.kind == ArrayKind::vector) {
                 const Range mine = own_panels(array.width);
                 for (Index p = mine.begin; p < mine.end; ++p)
@@ -303,7 +303,7 @@ class Sequence {
                 case ArrayKind::panel: bases_[i] = run_.panels[array.index] + row_of(t) * PANEL; break;
                 case ArrayKind::before:
                     bases_[i] = t ? run_.panels[array.index] + row_of(t - 1) * PANEL : first_[i];
-                    strides_[i] = t ? run_.rows.pitch * PANEL : stride();
+                    strides_[i] = t ? run_.rows.total * PANEL : stride();
                     break;
                 case ArrayKind::stream:
                     load(bases_[i], stride(), array.width, run_.streams[array.index], run_.stream_strides[array.index],

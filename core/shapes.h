@@ -27,12 +27,6 @@ struct Range {
     Index size() const { return end - begin; }
 };
 
-// Rows that an array over `rows` rows has room for: an odd number, so that its panels do not all begin in the same sets
-// of a cache.
-static inline Index pitch(Index rows) {
-    return rows | 1;
-}
-
 // The share of `total` that falls to one of `members`, in whole parts of nearly equal size.
 static inline Range share(Index total, Index member, Index members) {
     return {total * member / members, total * (member + 1) / members};

@@ -73,16 +73,14 @@ class Forward:
 
 
 class Panels:
-    """Arrays over all rows of a run in the core's layout, [width / 16][pitch][16], in one piece of memory.
+    """Arrays over all rows of a run in the core's layout, [width / 16][rows][16], in one piece of memory.
 
-    starts: the first element of each array if there were one row, and the size of all. pitch: the rows that there is
-    room for, a few more than there are.
+    starts: the first element of each array if there were one row, and the size of all.
     """
 
     def __init__(self, arrays: Arrays, starts: Sequence[int], rows: int, memory: Array | None = None) -> None:
-        pitch = core().pitch(rows)
-        self.memory = arrays.scratch(starts[-1] * pitch) if memory is None else memory
-        first, size = arrays.address(self.memory), arrays.itemsize * pitch
+        self.memory = arrays.scratch(starts[-1] * rows) if memory is None else memory
+        first, size = arrays.address(self.memory), arrays.itemsize * rows
         self.addresses = [first + size * start for start in starts[:-1]]
 
 
