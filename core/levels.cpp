@@ -50,7 +50,10 @@ Processor processor() {
 }  // namespace
 
 int available_levels(const Level** levels) {
-    const Processor has = processor();
+    Processor has = processor();
+#ifdef OSTINATO_EMULATED_AVX512
+    has.avx512 = has.avx2;
+#endif
     int count = 0;
 #ifdef OSTINATO_HAS_BASELINE
     levels[count++] = &baseline::level;

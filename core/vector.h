@@ -18,7 +18,10 @@
 
 #include <cstdint>
 
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+#if defined(OSTINATO_EMULATED_AVX512)
+#define OSTINATO_AVX512
+#include "emulated_avx512.h"
+#elif defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 #define OSTINATO_AVX512
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
@@ -46,6 +49,7 @@
 #error "the build defines OSTINATO_LEVEL as the namespace of the level: baseline, avx2, avx512 or neon"
 #endif
 
+#undef OSTINATO_INLINE
 #define OSTINATO_INLINE inline __attribute__((always_inline))
 #define OSTINATO_LAMBDA __attribute__((always_inline))  // after the parameters of a lambda
 
