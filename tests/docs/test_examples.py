@@ -11,7 +11,7 @@ import pytest
 EXAMPLE = Path(__file__).parents[2] / "examples" / "char_lm.py"
 
 
-@pytest.mark.parametrize("cell", ["lstm", "coupled_lstm"])
+@pytest.mark.parametrize("cell", ["lstm", pytest.param("coupled_lstm", marks=pytest.mark.slow)])
 def test_char_lm_goes_from_raw_text_to_samples(cell, tmp_path):
     text = tmp_path / "text.txt.gz"
     text.write_bytes(gzip.compress((topics.topics["if"] * 20).encode()))

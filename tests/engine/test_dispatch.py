@@ -18,6 +18,7 @@ from ostinato.nn import Recurrent
 
 from ..comparison import assert_close
 from ..example_cells import EXAMPLES
+from ..quick import some_quick
 
 # torch's own forward-mode formulas use what torch itself deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
@@ -272,7 +273,7 @@ FAST = [candidate.name for candidate in dispatch.CANDIDATES if candidate.name no
 
 
 @pytest.mark.parametrize("removed", [*([name] for name in FAST), FAST], ids=str)
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", some_quick(CELLS))
 @pytest.mark.parametrize("lengths", [None, [4, 0, 3], [0, 0, 0]])
 def test_without_any_candidate_but_the_interpreter_everything_works(monkeypatch, removed, name, lengths):
     # Two directions are twice as wide as what a cell that reads the input itself could take in a second layer.

@@ -16,6 +16,7 @@ from ostinato.nn import Recurrent
 
 from ..comparison import assert_close
 from ..example_cells import EXAMPLES
+from ..quick import some_quick
 
 # torch's own forward-mode formulas use what torch itself deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
@@ -83,9 +84,21 @@ def interpreted(monkeypatch, given):
 # ---- what torch asks of an operator
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru_v1", "rg_lru", "rotation"])
-@pytest.mark.parametrize(("lengths", "every"), [(None, 0), ([4, 0, 2], 0), (None, 2), ([0, 0, 0], 0)])
-def test_torchs_own_checks_of_operators_pass(cell, lengths, every):
+RUNS = {"full": (None, 0), "ragged": ([4, 0, 2], 0), "states of every second step": (None, 2), "empty": ([0, 0, 0], 0)}
+CHECKED = {"lstm": "full", "gru_v1": "ragged", "rg_lru": "states of every second step", "rotation": "empty"}
+"""Cells, and the one run of each that is quick."""
+
+
+@pytest.mark.parametrize(
+    ("cell", "run"),
+    [
+        pytest.param(cell, run, marks=[] if run == quick else pytest.mark.slow)
+        for cell, quick in CHECKED.items()
+        for run in RUNS
+    ],
+)
+def test_torchs_own_checks_of_operators_pass(cell, run):
+    lengths, every = RUNS[run]
     cell = (CELLS | EXAMPLES)[cell]
     torch.library.opcheck(OPERATOR, given_of(cell, lengths, every=every))
     plain = given_of(cell, lengths, every=every, wanted=False)
@@ -191,7 +204,7 @@ def test_what_is_changed_before_the_way_back_is_noticed(changed):
 # ---- derivatives of derivatives
 
 
-@pytest.mark.parametrize("cell", EVERY, ids=lambda cell: cell.name)
+@pytest.mark.parametrize("cell", some_quick(EVERY), ids=lambda cell: cell.name)
 def test_gradients_and_their_gradients_are_those_of_differences(cell):
     given = given_of(cell, [4, 0, 2])
     function = function_of(OPERATOR, given)

@@ -13,9 +13,17 @@ from ostinato.engine import dispatch
 from ostinato.nn import Recurrent
 
 from ..comparison import assert_close
+from ..quick import some_quick
 from .running import layer_of, leaf, normal, state_of
 
 T, B, H = 4, 3, 6
+LENGTHS = [4, 0, 2]
+OPTIONS = [
+    {"num_layers": 2, "dropout": 0.3, "residual": True},
+    {"bidirectional": True, "batch_first": True, "initial_state": "learned"},
+    {"initial_state": "random", "recurrent_dropout": 0.3, "zoneout": {"c": 0.5, "h": 0.1}},
+    {"checkpoint_steps": 2, "heads": 2},
+]
 
 
 @pytest.fixture(autouse=True)
@@ -49,22 +57,19 @@ def assert_compiles(layer, x, *given, backend="aot_eager", **options):
     return compiled
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", some_quick(CELLS, ("lstm", "gru", "layer_norm_gru", "projected_lstm", "rg_lru")))
 def test_every_cell_compiles_without_a_break(name):
     assert_compiles(layer_for(name), normal(T, B, H))
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"num_layers": 2, "dropout": 0.3, "residual": True},
-        {"bidirectional": True, "batch_first": True, "initial_state": "learned"},
-        {"initial_state": "random", "recurrent_dropout": 0.3, "zoneout": {"c": 0.5, "h": 0.1}},
-        {"checkpoint_steps": 2, "heads": 2},
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("lengths", [None, [4, 0, 2]])
+def with_and_without_lengths():
+    """Return every option with lengths and without: one of the two is quick, in turns, and the other is slow."""
+    ways = [(options, lengths) for options in OPTIONS for lengths in (None, LENGTHS)]
+    slow = [k % 4 in (1, 2) for k in range(len(ways))]
+    return [pytest.param(*way, marks=[pytest.mark.slow] * is_slow) for way, is_slow in zip(ways, slow, strict=True)]
+
+
+@pytest.mark.parametrize(("options", "lengths"), with_and_without_lengths(), ids=str)
 def test_every_option_compiles_without_a_break(options, lengths):
     layer = layer_for("lstm", **options)
     lengths = None if lengths is None else torch.tensor(lengths)
@@ -82,8 +87,8 @@ def test_a_given_state_compiles():
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("RNN", {"nonlinearity": "relu"}),
-        ("GRU", {"num_layers": 2, "bidirectional": True}),
+        pytest.param("RNN", {"nonlinearity": "relu"}, marks=pytest.mark.slow),
+        pytest.param("GRU", {"num_layers": 2, "bidirectional": True}, marks=pytest.mark.slow),
         ("LSTM", {"proj_size": 3, "num_layers": 2}),
     ],
 )
@@ -92,7 +97,7 @@ def test_the_drop_ins_compile_without_a_break(name, options):
     assert_compiles(layer, normal(T, B, H))
 
 
-@pytest.mark.parametrize("name", ["RNNCell", "GRUCell", "LSTMCell"])
+@pytest.mark.parametrize("name", some_quick(["RNNCell", "GRUCell", "LSTMCell"], ("LSTMCell",)))
 def test_the_drop_in_cells_compile_without_a_break(name):
     cell = getattr(ostinato.nn, name)(H, H, dtype=torch.float64)
     assert_compiles(cell, normal(B, H))
@@ -106,7 +111,7 @@ def test_another_program_of_the_same_sizes_is_another_graph():
         assert_close(compiled(layer, x), layer(x)[0])
 
 
-@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("ragged", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_one_graph_serves_every_batch_and_every_number_of_steps(ragged):
     layer = layer_for("lstm", num_layers=2)
     compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
@@ -134,7 +139,7 @@ def test_lengths_are_checked_when_a_graph_runs():
 
 def test_where_the_core_is_not_the_operator_runs_the_others(monkeypatch):
     layer = layer_for("gru", bidirectional=True)
-    x, lengths = normal(T, B, H), torch.tensor([4, 0, 2])
+    x, lengths = normal(T, B, H), torch.tensor(LENGTHS)
     expected = results(layer, layer, x, lengths=lengths)
     monkeypatch.setattr("ostinato.engine.core.missing", lambda: "it was taken away")
     monkeypatch.setattr("ostinato.engine.operators.missing", lambda: "it was taken away")
@@ -145,7 +150,7 @@ def test_where_the_core_is_not_the_operator_runs_the_others(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 @pytest.mark.skipif(shutil.which("g++") is None and shutil.which("clang++") is None, reason="inductor needs a compiler")
-@pytest.mark.parametrize("lengths", [None, [4, 0, 2]])
+@pytest.mark.parametrize("lengths", [None, LENGTHS])
 def test_inductor_compiles_too(lengths):
     layer = layer_for("lstm", num_layers=2, bidirectional=True, checkpoint_steps=3)
     given = torch.tensor(lengths) if lengths else None
@@ -176,8 +181,14 @@ def floats(layer):
     return layer.float(), normal(T, B, H, dtype=torch.float32)
 
 
-@pytest.mark.parametrize("table", ["every candidate", "aten", "torch"])
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    ("table", "compiled"),
+    [
+        *(("every candidate", False), ("aten", False), ("torch", False), ("every candidate", True)),
+        pytest.param("aten", True, marks=pytest.mark.slow),
+        pytest.param("torch", True, marks=pytest.mark.slow),
+    ],
+)
 def test_autocast_leaves_the_recurrence_in_the_type_of_the_weights(monkeypatch, table, compiled):
     layer, x = floats(layer_for("lstm", num_layers=2, residual=True, recurrent_dropout=0.3, zoneout={"c": 0.5}))
     narrow = x.bfloat16()

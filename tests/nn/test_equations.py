@@ -11,10 +11,13 @@ from ostinato.nn import Recurrent
 from ..comparison import assert_close
 from ..example_cells import EXAMPLES
 from ..oracles import ORACLES, backpropagate, run, widths
+from ..quick import some_quick
 from .running import normal, outputs_and_gradients, stacked
 
 SIZES = [(5, 3, 2, 7), (1, 1, 1, 1), (2, 1, 3, 4), (1, 4, 1, 2), (9, 2, 5, 1)]
 TORCHS = ["elman", "elman_relu", "lstm", "gru"]
+TWICE = [*CELLS.values(), EXAMPLES["peephole"], EXAMPLES["rotation"]]
+"""Cells of which second derivatives are compared too."""
 RUNS = [(name, runner) for runner in ("core", "torch") for name in ORACLES] + [(name, "aten") for name in TORCHS]
 
 
@@ -163,7 +166,7 @@ def test_the_leaky_cell_reads_the_input_itself_and_chooses():
     assert any(chosen[1::2]), "and so is the second"
 
 
-@pytest.mark.parametrize("cell", [*CELLS.values(), EXAMPLES["peephole"], EXAMPLES["rotation"]], ids=lambda c: c.name)
+@pytest.mark.parametrize("cell", some_quick(TWICE, ("lstm", "gru", "rotation")), ids=lambda c: c.name)
 @pytest.mark.parametrize("lengths", [None, [3, 1]])
 def test_first_and_second_derivatives_of_the_interpreter_equal_differences(monkeypatch, cell, lengths):
     table = tuple(candidate for candidate in dispatch.CANDIDATES if candidate.name == "torch")

@@ -6,6 +6,7 @@ Gradients of the equations are taken by complex steps: f'(v) = Im f(v + i ε)/ε
 import copy
 import math
 import pickle
+from functools import cache
 
 import numpy as np
 import pytest
@@ -137,28 +138,35 @@ def problem(name, options, directions, training):
     return layer, x, state, arrays, run
 
 
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("directions", [1, 2])
-@pytest.mark.parametrize("options", OPTIONS)
-@pytest.mark.parametrize("name", STEPS)
-def test_outputs_and_every_gradient_equal_the_equations(name, options, directions, training):
-    layer, x, state, arrays, run = problem(name, OPTIONS[options], directions, training)
-    torch.manual_seed(SEED)
-    actual = outputs_and_gradients(layer, x, state, LENGTHS)
-    y, final = run(**arrays)
-    assert_close(actual["y"], y)
-    assert_close([part.reshape(directions, B, H) for part in actual["final"][0]], final)
+@cache
+def solved(name, options, directions, training):
+    """Return a layer, x and a state, and what the equations give for them: y, final states, and every gradient.
 
-    d_y = normal(*actual["y"].shape, seed=1).numpy()
-    d_final = [
-        normal(*part.shape, seed=2 + k).reshape(directions, B, H).numpy() for k, part in enumerate(actual["final"][0])
-    ]
+    For random gradients of y and of the final states, those that `outputs_and_gradients` takes.
+    """
+    layer, x, state, arrays, run = problem(name, OPTIONS[options], directions, training)
+    y, final = run(**arrays)
+    d_y = normal(*y.shape, seed=1).numpy()
+    shape = (2, B, H) if directions == 2 else (B, H)
+    d_final = [normal(*shape, seed=2 + k).reshape(directions, B, H).numpy() for k in range(len(final))]
 
     def loss(**given):
         y, final = run(**given)
         return (y * d_y).sum() + sum((part * d).sum() for part, d in zip(final, d_final, strict=True))
 
-    expected = complex_gradients(loss, arrays)
+    return layer, x, state, y, final, complex_gradients(loss, arrays)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("directions", [1, 2])
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("name", STEPS)
+def test_outputs_and_every_gradient_equal_the_equations(name, options, directions, training):
+    layer, x, state, y, final, expected = solved(name, options, directions, training)
+    torch.manual_seed(SEED)
+    actual = outputs_and_gradients(layer, x, state, LENGTHS)
+    assert_close(actual["y"], y)
+    assert_close([part.reshape(directions, B, H) for part in actual["final"][0]], final)
     assert_close(actual["d_x"], expected["x"])
     assert_close(
         [part.reshape(directions, B, H) for part in actual["d_state"]], [expected[s] for s in layer.cell.states]

@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostinato.cells import (
@@ -32,6 +31,7 @@ from ostinato.program.rules import RULES
 
 from ..comparison import assert_close
 from ..example_cells import EXAMPLES
+from ..quick import examples
 from .backward import gradients, random_problem, torch_gradients
 from .programs import STREAMS, evaluate, programs
 
@@ -60,8 +60,7 @@ def test_gradients_of_every_cell_equal_autograd(c, lengths):
     check(c.program, lengths)
 
 
-@settings(deadline=None, max_examples=150)
-@given(program=any_program, lengths=ragged, seed=st.integers(0, 99))
+@examples(50, 250, any_program, ragged, st.integers(0, 99))
 def test_gradients_of_random_programs_equal_autograd(program, lengths, seed):
     check(program, lengths, seed)
 
@@ -268,8 +267,7 @@ def test_dropped_states_have_the_right_gradients_and_their_masks_none():
     check(program, constant=frozenset({"mask_0"}))
 
 
-@settings(deadline=None, max_examples=50)
-@given(program=any_program, lengths=ragged)
+@examples(20, 100, any_program, ragged)
 def test_other_gradients_are_the_same_where_a_state_is_constant(program, lengths):
     pairs = zip(program.state_names, program.results, strict=True)
     constant = {name for name, slot in pairs if program.instructions[slot] == Instruction("state", name=name)}
@@ -381,8 +379,7 @@ def test_equal_gradients_are_emitted_once():
 # ---- the backward program
 
 
-@settings(deadline=None, max_examples=100)
-@given(any_program)
+@examples(30, 150, any_program)
 def test_a_backward_program_is_a_program_like_any_other(program):
     back = derivative(hoist(program).step)
     assert Program.from_data(json.loads(json.dumps(back.program.to_data()))) == back.program
@@ -391,8 +388,7 @@ def test_a_backward_program_is_a_program_like_any_other(program):
     assert set(back.kept) >= {source.slot for source in back.streams.values() if source.kind == "kept"}
 
 
-@settings(deadline=None, max_examples=100)
-@given(any_program)
+@examples(30, 150, any_program)
 def test_nothing_is_computed_that_no_result_needs(program):
     back = derivative(program).program
     used = set(back.results) | {slot for instruction in back.instructions for slot in instruction.arguments}

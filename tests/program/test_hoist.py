@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 
 from ostinato.cells import CELLS, cell, exp, sigmoid, softplus, tanh
 from ostinato.engine.numpy import NumpyInterpreter
@@ -13,10 +12,9 @@ from ostinato.program.pruning import needed
 
 from ..comparison import assert_close
 from ..example_cells import EXAMPLES
+from ..quick import examples
 from .backward import SIZES, random_problem
 from .programs import STREAMS, programs
-
-checked = settings(deadline=None, max_examples=100)
 
 
 @cell(gates="u", state="h", vectors="v0 level", matrices="mix[H,H]")
@@ -50,8 +48,7 @@ def check(program):
         assert Program.from_data(part.to_data()) == part
 
 
-@checked
-@given(programs() | programs(STREAMS))
+@examples(30, 150, programs() | programs(STREAMS))
 def test_the_parts_of_a_random_program_give_what_the_whole_gives(program):
     check(program)
 
@@ -61,8 +58,7 @@ def test_the_parts_of_a_cell_give_what_the_whole_gives(c):
     check(c.program)
 
 
-@checked
-@given(programs() | programs(STREAMS))
+@examples(30, 150, programs() | programs(STREAMS))
 def test_what_a_step_keeps_of_parameters_is_vectors_numbers_comparisons_and_recurrent_products(program):
     step = hoist(program).step
     below_recurrent = set()
@@ -74,8 +70,7 @@ def test_what_a_step_keeps_of_parameters_is_vectors_numbers_comparisons_and_recu
             assert operation == "vector" or step.types[slot].is_mask or step.types[slot].width == SCALAR
 
 
-@checked
-@given(programs() | programs(STREAMS))
+@examples(30, 150, programs() | programs(STREAMS))
 def test_a_step_takes_the_weights_of_gates_and_matrices_as_they_are(program):
     step = hoist(program).step
     for part in ("gates", "matrices", "states", "output", "streams", "reads_raw_input"):

@@ -8,7 +8,6 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostinato.cells import CELLS, cell, sigmoid, tanh
@@ -17,9 +16,9 @@ from ostinato.program import Instruction, Matrix, Program
 from ostinato.program.program import MAX_INSTRUCTIONS
 
 from ..example_cells import EXAMPLES
+from ..quick import examples
 from .programs import STREAMS, programs
 
-checked = settings(deadline=None, max_examples=100)
 DEEP = functools.reduce(lambda inner, _: [inner], range(100_000), [])
 
 
@@ -30,8 +29,7 @@ def leaves(data):
 # ---- data and back
 
 
-@checked
-@given(programs() | programs(STREAMS))
+@examples(30, 150, programs() | programs(STREAMS))
 def test_data_and_back_gives_an_equal_program(program):
     data = program.to_data()
     again = Program.from_data(json.loads(json.dumps(data)))
@@ -43,15 +41,13 @@ def test_data_and_back_gives_an_equal_program(program):
     assert len(data) == (8 if program.streams else 7)
 
 
-@checked
-@given(programs())
+@examples(30, 150, programs())
 def test_copies_are_equal(program):
     assert len(program.placements) == len(program.users), "what is computed once is copied as well"
     assert copy.deepcopy(program) == copy.copy(program) == pickle.loads(pickle.dumps(program)) == program
 
 
-@checked
-@given(programs() | programs(STREAMS))
+@examples(30, 150, programs() | programs(STREAMS))
 def test_the_printed_form_has_one_line_for_each_declaration_instruction_and_state(program):
     lines = str(program).splitlines()
     declared = 6 if program.streams else 5
@@ -264,20 +260,17 @@ def survives(data):
         assert all(size > 0 for shape in program.weight_shapes(3, widths).values() for size in shape)
 
 
-@checked
-@given(GARBAGE)
+@examples(30, 150, GARBAGE)
 def test_garbage_is_refused(data):
     survives(data)
 
 
-@checked
-@given(st.lists(GARBAGE, min_size=7, max_size=7))
+@examples(30, 150, st.lists(GARBAGE, min_size=7, max_size=7))
 def test_seven_parts_of_garbage_are_refused(data):
     survives(data)
 
 
-@settings(deadline=None, max_examples=300)
-@given(programs() | programs(STREAMS), st.data())
+@examples(100, 500, programs() | programs(STREAMS), st.data())
 def test_a_program_with_one_part_exchanged_is_refused_or_sound(program, data):
     """Walk to some place of the data, and replace, remove or repeat what is there."""
     mutated = program.to_data()
@@ -413,8 +406,7 @@ def test_heads_that_do_not_divide_a_width_are_refused(widths, said):
         CELLS["projected_lstm"].program.weight_shapes(3, widths, heads=4)
 
 
-@checked
-@given(programs() | programs(STREAMS))
+@examples(30, 150, programs() | programs(STREAMS))
 def test_widths_are_read_off_the_arrays(program):
     widths = {"H": 5, "P": 2}
     weights = {name: np.empty(shape) for name, shape in program.weight_shapes(5, widths).items()}
@@ -444,8 +436,7 @@ def test_new_states_may_depend_on_the_input_or_on_parameters_alone():
     assert [program.placements[slot] for slot in program.results] == ["state", "input", "parameters"]
 
 
-@checked
-@given(programs() | programs(STREAMS))
+@examples(30, 150, programs() | programs(STREAMS))
 def test_placement_is_the_last_of_what_is_used(program):
     order = ["parameters", "input", "state"]
     own = {"state": "state", "input": "input", "raw": "input", "stream": "input"}
@@ -454,8 +445,7 @@ def test_placement_is_the_last_of_what_is_used(program):
         assert placement == max([own.get(instruction.operation, "parameters"), *below], key=order.index)
 
 
-@checked
-@given(programs())
+@examples(30, 150, programs())
 def test_users_are_the_reverse_of_arguments(program):
     pairs = [(slot, user) for user, i in enumerate(program.instructions) for slot in i.arguments]
     assert sorted(pairs) == sorted((slot, user) for slot, users in enumerate(program.users) for user in users)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostinato.cells import CELLS, cell, tanh
@@ -13,12 +12,12 @@ from ostinato.program.rewrite import expected_zoneout, recurrent_dropout, zoneou
 
 from ..comparison import assert_close
 from ..example_cells import EXAMPLES
+from ..quick import examples
 from .programs import evaluate, programs
 
 T, H, P = 3, 3, 2
 WIDTHS = {"H": H, "P": P}
 LENGTHS = [T, 1]
-checked = settings(deadline=None, max_examples=100, derandomize=True)
 
 
 def problem(program, seed=0):
@@ -39,8 +38,7 @@ def rewritten(program):
     return [*every, zoneout(every[0], ["q"])]
 
 
-@checked
-@given(programs())
+@examples(30, 150, programs())
 def test_a_rewritten_program_takes_the_same_weights_and_puts_out_the_same_states(program):
     for other in rewritten(program):
         assert other.weight_shapes(H, WIDTHS) == program.weight_shapes(H, WIDTHS)
@@ -53,8 +51,7 @@ def test_a_rewritten_program_takes_the_same_weights_and_puts_out_the_same_states
 # ---- recurrent dropout
 
 
-@checked
-@given(programs(), st.integers(0, 99))
+@examples(30, 150, programs(), st.integers(0, 99))
 def test_masks_of_ones_drop_nothing_and_stay(program, seed):
     weights, x, state = problem(program, seed)
     dropped = recurrent_dropout(program)
@@ -64,8 +61,7 @@ def test_masks_of_ones_drop_nothing_and_stay(program, seed):
     assert_close(final[2:], masks)
 
 
-@checked
-@given(programs(), st.integers(0, 99))
+@examples(30, 150, programs(), st.integers(0, 99))
 def test_masks_of_zeros_leave_nothing_of_the_recurrent_matrices_but_biases(program, seed):
     weights, x, state = problem(program, seed)
     dropped = recurrent_dropout(program)
@@ -113,8 +109,7 @@ def test_equal_products_of_a_program_from_a_file_stay_apart():
 # ---- zoneout
 
 
-@checked
-@given(programs(), st.integers(0, 99))
+@examples(30, 150, programs(), st.integers(0, 99))
 def test_streams_of_zeros_keep_nothing(program, seed):
     weights, x, state = problem(program, seed)
     zoned = zoneout(program, ["h", "q"])
@@ -122,8 +117,7 @@ def test_streams_of_zeros_keep_nothing(program, seed):
     assert_close(list(given), list(evaluate(program, weights, x, state, LENGTHS)))
 
 
-@checked
-@given(programs(), st.integers(0, 99))
+@examples(30, 150, programs(), st.integers(0, 99))
 def test_streams_of_ones_keep_the_old_states_to_the_bit(program, seed):
     weights, x, state = problem(program, seed)
     zoned = zoneout(program, ["q", "h"])
@@ -139,8 +133,7 @@ def test_only_the_named_states_have_a_stream():
     assert str(zoned).splitlines()[3:4] == ["streams  c[H]"]
 
 
-@checked
-@given(programs(), st.integers(0, 99))
+@examples(30, 150, programs(), st.integers(0, 99))
 def test_the_expectation_over_one_step_lies_between_old_and_new(program, seed):
     weights, x, state = problem(program, seed)
     _, plain = evaluate(program, weights, x[:1], state, [1, 1])

@@ -196,6 +196,7 @@ def test_a_run_stopped_and_gone_on_with_has_the_bits_of_one_never_stopped(tmp_pa
     assert bits(model) == bits(unstopped[cell])
 
 
+@pytest.mark.slow
 @settings(max_examples=12)
 @given(stops=st.sets(st.integers(0, STEPS - 2), max_size=4))
 def test_a_run_can_be_stopped_in_any_steps(tmp_path_factory, unstopped, stops):

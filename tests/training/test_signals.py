@@ -72,17 +72,25 @@ def stopped(number, moment, count, *more):
     return process(number, moment, count, *COMMAND, *more, script=SCRIPT)
 
 
-def test_stopped_twice_and_resumed_the_weights_are_those_of_a_run_never_stopped(folder, unstopped, capsys):
-    first = stopped(signal.SIGTERM, "step", 2)
-    assert first.returncode == 143
-    message, hint = message_of(first.stderr)
-    assert message == "after step 3 of 12, which is saved."
-    assert hint == f"go on with: ostinato {' '.join(COMMAND)} --resume"
-    assert first.stdout == ""
-    assert sorted(os.listdir(folder)) == ["text.safetensors.checkpoint", "text.txt"]
-    second = stopped(signal.SIGINT, "step", 8, "--resume")
-    assert second.returncode == 130
-    assert message_of(second.stderr) == ("after step 9 of 12, which is saved.", hint)
+@pytest.mark.parametrize(
+    "stops",
+    [
+        [(signal.SIGTERM, 2)],
+        pytest.param([(signal.SIGTERM, 2), (signal.SIGINT, 8)], marks=pytest.mark.slow),
+    ],
+    ids=["once", "twice"],
+)
+def test_stopped_and_resumed_the_weights_are_those_of_a_run_never_stopped(folder, unstopped, capsys, stops):
+    going_on = []
+    for number, step in stops:
+        ran = stopped(number, "step", step, *going_on)
+        assert ran.returncode == {signal.SIGTERM: 143, signal.SIGINT: 130}[number]
+        message, hint = message_of(ran.stderr)
+        assert message == f"after step {step + 1} of 12, which is saved."
+        assert hint == f"go on with: ostinato {' '.join(COMMAND)} --resume"
+        assert ran.stdout == ""
+        assert sorted(os.listdir(folder)) == ["text.safetensors.checkpoint", "text.txt"]
+        going_on = ["--resume"]
     succeed(capsys, *COMMAND, "--resume")
     assert weights("text.safetensors") == unstopped
     assert sorted(os.listdir(folder)) == ["text.safetensors", "text.txt"]
