@@ -15,6 +15,14 @@ constexpr std::size_t ALIGNMENT = 64;
 constexpr std::size_t MOST_KEPT = std::size_t(256) << 20;  // bytes that lie idle at most
 constexpr std::size_t MOST_SCRATCH = std::size_t(64) << 20;
 
+// A build for tests gets fresh memory each time, of the size asked for: what was written before does not hide what is
+// missing now, and no room to spare hides what is too much.
+#ifdef OSTINATO_POISON
+constexpr bool USED_AGAIN = false;
+#else
+constexpr bool USED_AGAIN = true;
+#endif
+
 void* allocate(std::size_t bytes) {
     void* data = ::operator new(bytes, std::align_val_t(ALIGNMENT));
 #ifdef OSTINATO_POISON
@@ -56,8 +64,8 @@ struct Scratch {
 }  // namespace
 
 Block::Block(std::size_t bytes) : data_(nullptr), size_(bytes < ALIGNMENT ? ALIGNMENT : bytes) {
-    Store& kept = store();
-    {
+    if (USED_AGAIN) {
+        Store& kept = store();
         const std::lock_guard<std::mutex> lock(kept.mutex);
         for (std::size_t i = kept.idle.size(); i-- > 0;) {
             const Idle found = kept.idle[i];
@@ -73,8 +81,8 @@ Block::Block(std::size_t bytes) : data_(nullptr), size_(bytes < ALIGNMENT ? ALIG
 }
 
 Block::~Block() {
-    Store& kept = store();
-    {
+    if (USED_AGAIN) {
+        Store& kept = store();
         const std::lock_guard<std::mutex> lock(kept.mutex);
         if (kept.bytes + size_ <= MOST_KEPT) {
             kept.idle.push_back({data_, size_});
@@ -87,7 +95,7 @@ Block::~Block() {
 
 void* scratch(std::size_t bytes) {
     static thread_local Scratch mine;
-    if (bytes > mine.size || mine.size > MOST_SCRATCH) {
+    if (!USED_AGAIN || bytes > mine.size || mine.size > MOST_SCRATCH) {
         if (mine.data) release(mine.data);
         mine.data = nullptr;
         mine.size = 0;
