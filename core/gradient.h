@@ -84,13 +84,13 @@ class OperandRows {
  private:
     // The step of a row that is not before step `from`; the first where nobody asks.
     Index step_of(Index row, Index from) const {
-        while (job_.initial && from + 1 < job_.rows.steps && job_.rows.starts[from + 1] <= row) ++from;
+        while (job_.before && from + 1 < job_.rows.steps && job_.rows.starts[from + 1] <= row) ++from;
         return from;
     }
 
     // Which row in panels is the operand of `row`; -1 for none, but what precedes the first step.
     Index in_panels(Index row, Index step) const {
-        if (!job_.initial) return row;
+        if (!job_.before) return row;
         return step ? job_.rows.starts[step - 1] + row - job_.rows.starts[step] : -1;
     }
 
@@ -98,7 +98,7 @@ class OperandRows {
         if (job_.outside) return from_outside(to, job_.outside, job_.rows.sources ? job_.rows.sources[row] : row);
         const Index place = in_panels(row, step);
         if (place >= 0) return from_panels(to, place);
-        from_outside(to, *job_.initial, job_.rows.order ? job_.rows.order[row] : row);
+        from_outside(to, job_.initial, job_.rows.order ? job_.rows.order[row] : row);
     }
 
     void from_panels(T* to, Index row) {
@@ -136,6 +136,22 @@ static void add_rows(T* sums, const T* rows, Index count) {
     }
 }
 
+// Brings elements `over` of a row of sums, [panels of k][16 units][16], to where they are wanted.
+template <class T>
+static void deliver(T* to, const T* sum, Range over, bool adds) {
+    for (Index k = over.begin; k < over.end;) {
+        const Index within = k % PANEL, left = over.end - k;
+        const Index count = PANEL - within < left ? PANEL - within : left;
+        const T* from = sum + (k - within) * PANEL + within;
+        if (count == PANEL && !adds)
+            gather(to, from, 0, PANEL, 1);
+        else
+            for (Index i = 0; i < count; ++i) to[i] = (adds ? to[i] : T(0)) + from[i];
+        k += count;
+        to += count;
+    }
+}
+
 // `over`: panels of sixteen units, counted through all gates.
 template <class T>
 static void weight_gradient(const WeightGradient<T>& job, Range over) {
@@ -160,9 +176,10 @@ static void weight_gradient(const WeightGradient<T>& job, Range over) {
         const PanelRows<T> values = operand.take(block, first, rows);
         for (Index at = over.begin; at < over.end; ++at) {
             const Index gate = at / unit_panels, panel = at % unit_panels;
-            const T* gradient = job.gradients[gate] + (panel * job.rows.total + first) * PANEL;
-            if (job.biases && job.biases[gate]) add_rows(biases + (at - over.begin) * PANEL, gradient, rows);
-            if (!job.results[gate]) continue;
+            const GateGradient<T>& of = job.gates[gate];
+            const T* gradient = of.gradient + (panel * job.rows.total + first) * PANEL;
+            if (of.bias) add_rows(biases + (at - over.begin) * PANEL, gradient, rows);
+            if (!of.matrix) continue;
             const Range k = k_range(job.units, job.k_count, job.heads, panel);
             Index count = 0;
             for (Index p = k.begin / PANEL; p < panels(k.end); ++p)
@@ -173,16 +190,16 @@ static void weight_gradient(const WeightGradient<T>& job, Range over) {
         }
     }
     for (Index at = over.begin; at < over.end; ++at) {
-        const Index gate = at / unit_panels, panel = at % unit_panels;
-        const Index k_width = job.k_count / job.heads, head_units = job.units / job.heads;
-        for (Index i = 0; i < PANEL && panel * PANEL + i < job.units; ++i) {
-            const Index unit = panel * PANEL + i;
-            if (job.biases && job.biases[gate]) job.biases[gate][unit] += biases[(at - over.begin) * PANEL + i];
-            if (!job.results[gate]) continue;
-            T* row = job.results[gate] + unit * k_width;
-            const Index from = unit / head_units * k_width;
-            const T* sum = sums + (at - over.begin) * part + i * PANEL;
-            for (Index k = 0; k < k_width; ++k) row[k] += sum[(from + k) / PANEL * PANEL * PANEL + (from + k) % PANEL];
+        const GateGradient<T>& of = job.gates[at / unit_panels];
+        const Index first = at % unit_panels * PANEL, k_width = job.k_count / job.heads;
+        for (Index unit = first; unit < first + PANEL && unit < job.units; ++unit) {
+            const Index i = (at - over.begin) * PANEL + unit - first;
+            if (of.bias) of.bias[unit] = (of.adds_to_bias ? of.bias[unit] : T(0)) + biases[i];
+            if (!of.matrix) continue;
+            // The unit's row of the sums, of which a block-diagonal matrix keeps its own block.
+            const T* sum = sums + (at - over.begin) * part + (unit - first) * PANEL;
+            const Index block = unit / (job.units / job.heads) * k_width;
+            deliver(of.matrix + unit * k_width, sum, {block, block + k_width}, of.adds_to_matrix);
         }
     }
 }

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -444,75 +445,86 @@ using ProductSpec = std::tuple<Index, Index, Index, std::int32_t, std::int32_t, 
 // What is taken over all rows after the loop over time; the same for every call of one size.
 struct GradientRecipe {
     GradientRecipe(Index input_size, std::vector<std::int32_t> inputs, std::int32_t raw,
-                   std::vector<ProductSpec> products)
-        : input_size(input_size), inputs(std::move(inputs)), raw(raw), products(std::move(products)) {
+                   std::vector<std::vector<ProductSpec>> rounds, std::vector<bool> written)
+        : input_size(input_size),
+          inputs(std::move(inputs)),
+          raw(raw),
+          rounds(std::move(rounds)),
+          written(std::move(written)) {
         for (const std::int32_t panel : this->inputs) need_panel(panel);
         if (raw >= 0) need_panel(raw);
-        for (const auto& [units, k, heads, from, number, state, targets] : this->products) {
-            expect(units > 0 && k > 0 && heads > 0 && units % heads == 0 && k % heads == 0, "a matrix's sizes");
-            expect(from >= 0 && from < static_cast<std::int32_t>(From::count) && number >= 0, "an operand");
-            if (from == static_cast<std::int32_t>(From::x)) expect(k == input_size, "an operand's width");
-            if (from >= static_cast<std::int32_t>(From::panel)) need_panel(number);
-            if (from == static_cast<std::int32_t>(From::stream)) streams = std::max(streams, number + 1);
-            if (from == static_cast<std::int32_t>(From::panel_before)) {
-                expect(state >= 0, "a state before the first step");
-                states = std::max(states, state + 1);
-            }
-            for (const auto& [panel, weight, first, bias, first_bias] : targets) {
-                need_panel(panel);
-                expect(first >= 0 && first_bias >= 0, "a target");
-                weights = std::max({weights, weight + 1, bias + 1});
-            }
-        }
+        for (const auto& round : this->rounds)
+            for (const ProductSpec& product : round) check(product);
+        expect(this->written.size() >= std::size_t(weights), "whether each weight's gradient is written");
     }
 
     Index input_size;
     std::vector<std::int32_t> inputs;
     std::int32_t raw;
-    std::vector<ProductSpec> products;
+    std::vector<std::vector<ProductSpec>> rounds;  // of products whose gradients lie apart
+    std::vector<bool> written;  // for each weight: its gradient is all written here, each element once
     std::int32_t panels = 0, streams = 0, states = 0, weights = 0;
 
  private:
+    void check(const ProductSpec& product) {
+        const auto& [units, k, heads, from, number, state, targets] = product;
+        expect(units > 0 && k > 0 && heads > 0 && units % heads == 0 && k % heads == 0, "a matrix's sizes");
+        expect(from >= 0 && from < static_cast<std::int32_t>(From::count) && number >= 0, "an operand");
+        if (from == static_cast<std::int32_t>(From::x)) expect(k == input_size, "an operand's width");
+        if (from >= static_cast<std::int32_t>(From::panel)) need_panel(number);
+        if (from == static_cast<std::int32_t>(From::stream)) streams = std::max(streams, number + 1);
+        if (from == static_cast<std::int32_t>(From::panel_before)) {
+            expect(state >= 0, "a state before the first step");
+            states = std::max(states, state + 1);
+        }
+        for (const auto& [panel, weight, first, bias, first_bias] : targets) {
+            need_panel(panel);
+            expect(first >= 0 && first_bias >= 0, "a target");
+            weights = std::max({weights, weight + 1, bias + 1});
+        }
+    }
+
     void need_panel(std::int32_t panel) {
         expect(panel >= 0, "an array over all rows");
         panels = std::max(panels, panel + 1);
     }
 };
 
-// Gradients of the input and of all matrices and biases over steps [begin, end), added to `d_weights`.
+// Gradients of the input and of all matrices and biases over steps [begin, end). `onwards`: those of weights are added to
+// what other steps gave; else the first are written, where the recipe says so.
 template <class T>
 void take_gradients(const GradientRecipe& recipe, const Packed<T>& packed, const RowsOwner& rows, Index begin,
                     Index end, Address x, const Addresses& streams, const Addresses& panels, const Addresses& start,
-                    Address d_x, const Addresses& d_weights, int threads) {
+                    Address d_x, const Addresses& d_weights, bool onwards, int threads) {
     const auto has = [](const auto& given, std::int32_t wanted) { return given.size() >= std::size_t(wanted); };
     expect(has(panels, recipe.panels) && has(streams, recipe.streams), "panels or streams");
     expect(has(start, recipe.states) && has(d_weights, recipe.weights), "states or weights");
     expect(packed.inputs.size() == recipe.inputs.size(), "an input matrix for each gate");
     for (const Matrix<T>& matrix : packed.inputs) expect(matrix.units == recipe.input_size, "an input matrix's width");
-    const RowsOwner::Part owner = rows.part(begin, end);
-    const Rows& part = owner.rows;
-    const Unlocked released;
-    if (d_x) {
-        std::vector<const T*> gates;
-        for (const std::int32_t panel : recipe.inputs) gates.push_back(at<const T>(panels[std::size_t(panel)]));
-        const T* const raw = recipe.raw < 0 ? nullptr : at<const T>(panels[std::size_t(recipe.raw)]);
-        const InputGradient<T> job{part.total,           static_cast<Index>(gates.size()),
-                                   recipe.input_size,    gates.data(),
-                                   packed.inputs.data(), raw,
-                                   part.sources,         at<T>(d_x)};
-        input_gradient(functions<T>(), job, threads);
-    }
+    const auto panel_of = [&](std::int32_t number) { return at<const T>(panels[std::size_t(number)]); };
     const auto element = [&](std::int32_t weight, Index first) {
         return weight < 0 ? nullptr : at<T>(d_weights[std::size_t(weight)]) + first;
     };
-    for (const auto& [units, k, heads, from, number, state, targets] : recipe.products) {
-        std::vector<const T*> gradients;
-        std::vector<T*> results, biases;
-        for (const auto& [panel, weight, first, bias, first_bias] : targets) {
-            gradients.push_back(at<const T>(panels[std::size_t(panel)]));
-            results.push_back(element(weight, first));
-            biases.push_back(element(bias, first_bias));
-        }
+    const auto adds = [&](std::int32_t weight) {
+        return weight >= 0 && (onwards || !recipe.written[std::size_t(weight)]);
+    };
+    const RowsOwner::Part owner = rows.part(begin, end);
+    const Rows& part = owner.rows;
+
+    std::vector<const T*> inputs;
+    for (const std::int32_t panel : recipe.inputs) inputs.push_back(panel_of(panel));
+    const T* const raw = recipe.raw < 0 ? nullptr : panel_of(recipe.raw);
+    const InputGradient<T> of_input{part.total,           static_cast<Index>(inputs.size()),
+                                    recipe.input_size,    inputs.data(),
+                                    packed.inputs.data(), raw,
+                                    part.sources,         at<T>(d_x)};
+    std::deque<std::vector<GateGradient<T>>> gates;  // which stay where they are while more come
+    const auto of_weights = [&](const ProductSpec& product) {
+        const auto& [units, k, heads, from, number, state, targets] = product;
+        gates.emplace_back();
+        for (const auto& [panel, weight, first, bias, first_bias] : targets)
+            gates.back().push_back(
+                {panel_of(panel), element(weight, first), element(bias, first_bias), adds(weight), adds(bias)});
         const From kind = static_cast<From>(from);
         WeightGradient<T> job{};
         job.rows = part;
@@ -520,19 +532,21 @@ void take_gradients(const GradientRecipe& recipe, const Packed<T>& packed, const
         job.k_count = k;
         job.heads = heads;
         job.gate_count = static_cast<Index>(targets.size());
-        job.gradients = gradients.data();
-        job.results = results.data();
-        job.biases = biases.data();
-        const T* first_rows = nullptr;
+        job.gates = gates.back().data();
         if (kind == From::x) job.outside = at<const T>(x);
         if (kind == From::stream) job.outside = at<const T>(streams[std::size_t(number)]);
-        if (kind >= From::panel) job.in_panels = at<const T>(panels[std::size_t(number)]);
-        if (kind == From::panel_before) {
-            first_rows = at<const T>(start[std::size_t(state)]);
-            job.initial = &first_rows;
-        }
-        weight_gradient(functions<T>(), job, threads);
+        if (kind >= From::panel) job.in_panels = panel_of(number);
+        job.before = kind == From::panel_before;
+        if (job.before) job.initial = at<const T>(start[std::size_t(state)]);
+        return job;
+    };
+    std::vector<std::vector<WeightGradient<T>>> rounds;
+    for (const auto& round : recipe.rounds) {
+        rounds.emplace_back();
+        for (const ProductSpec& product : round) rounds.back().push_back(of_weights(product));
     }
+    const Unlocked released;
+    gradients(functions<T>(), of_input, rounds, threads);
 }
 
 // An operation on whole arrays; what the tests of the functions' accuracy use.
@@ -568,7 +582,7 @@ void bind(nb::module_& m, const char* packed_name) {
           nb::arg("states_in").noconvert(), nb::arg("y").noconvert(), nb::arg("states_out").noconvert());
     m.def("gradients", &take_gradients<T>, nb::arg("recipe"), nb::arg("packed"), nb::arg("rows"), nb::arg("begin"),
           nb::arg("end"), nb::arg("x"), nb::arg("streams"), nb::arg("panels"), nb::arg("start"), nb::arg("d_x"),
-          nb::arg("d_weights"), nb::arg("threads"));
+          nb::arg("d_weights"), nb::arg("onwards"), nb::arg("threads"));
     m.def("evaluate", &evaluate_operation<T>, nb::arg("name"), nb::arg("a"), nb::arg("b"), nb::arg("c"),
           nb::arg("result"));
 }
@@ -616,8 +630,9 @@ NB_MODULE(_core, m) {
                       std::vector<VectorSpec>, std::vector<VectorSpec>>(),
              nb::arg("inputs"), nb::arg("input_biases"), nb::arg("matrices"), nb::arg("biases"), nb::arg("vectors"));
     nb::class_<GradientRecipe>(m, "GradientRecipe")
-        .def(nb::init<Index, std::vector<std::int32_t>, std::int32_t, std::vector<ProductSpec>>(),
-             nb::arg("input_size"), nb::arg("inputs"), nb::arg("raw"), nb::arg("products"));
+        .def(nb::init<Index, std::vector<std::int32_t>, std::int32_t,
+                      std::vector<std::vector<ProductSpec>>, std::vector<bool>>(),
+             nb::arg("input_size"), nb::arg("inputs"), nb::arg("raw"), nb::arg("rounds"), nb::arg("written"));
     nb::class_<RowsOwner>(m, "Rows")
         .def(nb::init<const Integers&, const Integers&, const Integers&>(), nb::arg("counts"), nb::arg("sources"),
              nb::arg("order"))

@@ -1,6 +1,7 @@
 #include "parallel.h"
 
 #include <algorithm>
+#include <atomic>
 #include <vector>
 
 #include "memory.h"
@@ -156,27 +157,63 @@ void pack(const Functions<T>& level, const Packing<T>* jobs, Index count, int th
     run_task(team, task);
 }
 
+namespace {
+
+constexpr Index PIECE_PANELS = 8, PIECE_ROWS = 192;  // that whoever is free takes next
+
+// Some panels of a job on weights, or some rows of the input's gradient.
 template <class T>
-void input_gradient(const Functions<T>& level, const InputGradient<T>& job, int threads) {
-    double work = 0;
-    for (Index g = 0; g < job.gate_count; ++g) work += double(job.matrices[g].units) * double(job.matrices[g].k_count);
-    Team team = team_for(work * double(job.rows), threads);
-    run_task(team, [&](int member) { level.input_gradient(job, share(job.rows, member, team.size())); });
+struct Piece {
+    const WeightGradient<T>* weights;  // null: the input
+    Range range;
+};
+
+// Whoever is free takes the next piece, so that a thread that is slower than others holds nobody up.
+template <class T>
+void deal(const Functions<T>& level, Team& team, const InputGradient<T>& of_input,
+          const std::vector<Piece<T>>& pieces) {
+    std::atomic<std::size_t> next{0};
+    run_task(team, [&](int) {
+        for (std::size_t i = next++; i < pieces.size(); i = next++) {
+            const Piece<T>& piece = pieces[i];
+            if (piece.weights)
+                level.weight_gradient(*piece.weights, piece.range);
+            else
+                level.input_gradient(of_input, piece.range);
+        }
+    });
 }
 
+}  // namespace
+
 template <class T>
-void weight_gradient(const Functions<T>& level, const WeightGradient<T>& job, int threads) {
-    const Index total = job.gate_count * panels(job.units);
-    const double work = double(job.rows.total) * double(job.units) * double(job.k_count) * double(job.gate_count);
+void gradients(const Functions<T>& level, const InputGradient<T>& of_input,
+               const std::vector<std::vector<WeightGradient<T>>>& rounds, int threads) {
+    double work = 0;
+    std::vector<std::vector<Piece<T>>> pieces(std::max<std::size_t>(rounds.size(), 1));
+    const auto cut = [&](std::size_t round, const WeightGradient<T>* job, Index count, Index size) {
+        for (Index first = 0; first < count; first += size)
+            pieces[round].push_back({job, {first, std::min(first + size, count)}});
+    };
+    for (std::size_t round = 0; round < rounds.size(); ++round)
+        for (const WeightGradient<T>& job : rounds[round]) {
+            cut(round, &job, job.gate_count * panels(job.units), PIECE_PANELS);
+            work += double(job.rows.total) * double(job.units) * double(job.k_count) * double(job.gate_count);
+        }
+    if (of_input.y) {
+        cut(0, nullptr, of_input.rows, PIECE_ROWS);
+        for (Index g = 0; g < of_input.gate_count; ++g)
+            work += double(of_input.rows) * double(of_input.matrices[g].units) * double(of_input.matrices[g].k_count);
+    }
     Team team = team_for(work, threads);
-    run_task(team, [&](int member) { level.weight_gradient(job, share(total, member, team.size())); });
+    for (const std::vector<Piece<T>>& round : pieces) deal(level, team, of_input, round);
 }
 
 #define OSTINATO_INSTANTIATE(T)                                                         \
-    template void run<T>(const Functions<T>&, const Run<T>&, int);                      \
-    template void pack<T>(const Functions<T>&, const Packing<T>*, Index, int);          \
-    template void input_gradient<T>(const Functions<T>&, const InputGradient<T>&, int); \
-    template void weight_gradient<T>(const Functions<T>&, const WeightGradient<T>&, int);
+    template void run<T>(const Functions<T>&, const Run<T>&, int);                                             \
+    template void pack<T>(const Functions<T>&, const Packing<T>*, Index, int);                                 \
+    template void gradients<T>(const Functions<T>&, const InputGradient<T>&,                                   \
+                               const std::vector<std::vector<WeightGradient<T>>>&, int);
 OSTINATO_INSTANTIATE(float)
 OSTINATO_INSTANTIATE(double)
 

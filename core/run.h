@@ -71,19 +71,27 @@ struct InputGradient {
     T* y;
 };
 
+// What one gate's gradient gives: that of a matrix and that of a bias. A null is not wanted.
+template <class T>
+struct GateGradient {
+    const T* gradient;  // [panels][rows][16]
+    T* matrix;          // [units][k_count / heads]
+    T* bias;            // [units]
+    bool adds_to_matrix, adds_to_bias;  // or writes it, whatever was there
+};
+
 // Gradients of matrices that one operand was multiplied with: for each gate
-// result[u][k] += Σ over rows of gradient[row][u] · operand[row][k], summed in blocks of K_BLOCK rows.
+// matrix[u][k] = Σ over rows of gradient[row][u] · operand[row][k], summed in blocks of K_BLOCK rows.
 template <class T>
 struct WeightGradient {
     Rows rows;
     Index units, k_count, heads, gate_count;
-    const T* const* gradients;  // [panels][rows][16] a gate
+    const GateGradient<T>* gates;
     // The operand: rows from outside (then by `rows.sources`), or an array in panels.
     const T* outside;
     const T* in_panels;
-    const T* const* initial;  // with `in_panels`: the operand is the row before; before the first step, [B][k_count]
-    T* const* results;        // [units][k_count / heads] a gate; a null is not wanted
-    T* const* biases;         // [units] a gate; a null is not wanted
+    bool before;       // the operand is the row before in panels; before the first step `initial`, [B][k_count] or null: 0
+    const T* initial;
 };
 
 // One source of a packing: a stack of `units` rows of weights, row-major.

@@ -39,7 +39,11 @@ class _Backward:
         self.x = address(inputs.x)
         self.packed = bound.pack(self.sized.backward_recipe)
         self.d_x = (zeros if inputs.ragged else self.arrays.empty)((inputs.positions, self.sized.sizes.input_size))
-        self.d_weights = [zeros(weight.shape) for weight in bound.weights.values()]
+        self.d_weights = [
+            (self.arrays.empty if written else zeros)(weight.shape)
+            for weight, written in zip(bound.weights.values(), self.sized.written, strict=True)
+        ]
+        self.onwards = False
         self.d_state = [zeros((inputs.batch, width)) for width in self.sized.state_widths]
         for part, given in zip(self.d_state, d_final, strict=True):
             if given is not None:
@@ -96,8 +100,10 @@ class _Backward:
             before,
             address(self.d_x),
             [address(gradient) for gradient in self.d_weights],
+            self.onwards,
             threads,
         )
+        self.onwards = True
 
     def gradients(self) -> Gradients:
         """Return everything, once all segments are done."""

@@ -6,6 +6,8 @@ element): the number of a weight in the order of `Sized.names`, -1 for one that 
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import accumulate
@@ -18,6 +20,9 @@ from .compiled import CompiledStep, core
 
 X, STREAM, PANEL, PANEL_BEFORE = range(4)
 """Where the rows that a matrix was multiplied with are found, as `core/module.cpp` numbers it."""
+
+Target = tuple[int, int, int, int, int]
+"""(array of the gradient, place of the matrix, place of the bias)."""
 
 
 class Sizes(NamedTuple):
@@ -156,21 +161,46 @@ class Sized:
     def gradient_recipe(self) -> Any:
         """The gradients of the input, of matrices and of biases, from what the way back emitted."""
         back, step = self.step.derivative, self.step
-        products = [(*self._sizes(p), *self._operand(p.operand), self._target(p)) for p in back.products]
-        products += [
-            (self.hidden, self.sizes.input_size, 1, X, 0, -1, self._input_target(gate, name))
-            for gate, name in back.input_gradients
-        ]
-        # Products that share their operand share the work of bringing in its rows.
-        groups: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
-        for *shared, target in products:
-            groups.setdefault(tuple(shared), []).append(target)
+        # Products that share their operand share the work of bringing in its rows. One whose gradient lies where an
+        # earlier one's does has to wait for it, in a later round.
+        rounds: list[dict[tuple[int, ...], list[Target]]] = []
+        seen: Counter[tuple[int, int]] = Counter()
+        for shared, target in self._weight_gradients:
+            place = target[1:3]
+            if seen[place] == len(rounds):
+                rounds.append({})
+            rounds[seen[place]].setdefault(shared, []).append(target)
+            seen[place] += 1
         return core().GradientRecipe(
             self.sizes.input_size,
             [step.panel_of_emitted(name) for _, name in back.input_gradients],
             -1 if back.raw_gradient is None else step.panel_of_emitted(back.raw_gradient),
-            [(*shared, targets) for shared, targets in groups.items()],
+            [[(*shared, targets) for shared, targets in groups.items()] for groups in rounds],
+            self.written,
         )
+
+    @cached_property
+    def written(self) -> list[bool]:
+        """For each weight: whether each element of its gradient is a product's over all rows, and of one alone."""
+        shapes = self.program.weight_shapes(self.sizes.input_size, self.width, heads=self.sizes.heads)
+        covered: dict[int, dict[int, int]] = {}
+        twice = set()
+        for (units, k_count, heads, *_), (_, weight, first, bias, first_bias) in self._weight_gradients:
+            for number, at, size in ((weight, first, units * k_count // heads), (bias, first_bias, units)):
+                places = covered.setdefault(number, {})
+                if at in places:
+                    twice.add(number)
+                places[at] = size
+        sums = {number: sum(places.values()) for number, places in covered.items() if number not in twice}
+        return [sums.get(number) == math.prod(shapes[name]) for number, name in enumerate(self.names)]
+
+    @cached_property
+    def _weight_gradients(self) -> list[tuple[tuple[int, ...], Target]]:
+        """(units, k, heads and the operand; where the gradient comes from and goes) of every product."""
+        back = self.step.derivative
+        products = [((*self._sizes(p), *self._operand(p.operand)), self._target(p)) for p in back.products]
+        of_input = (self.hidden, self.sizes.input_size, 1, X, 0, -1)
+        return products + [(of_input, self._input_target(gate, name)) for gate, name in back.input_gradients]
 
     def _sizes(self, product: ProductGradient) -> tuple[int, int, int]:
         if product.kind == "recurrent":
@@ -190,7 +220,7 @@ class Sized:
             return PANEL_BEFORE, self.step.array_of(source), self.program.state_names.index(source.name)
         return PANEL, self.step.array_of(source), -1
 
-    def _target(self, product: ProductGradient) -> tuple[int, int, int, int, int]:
+    def _target(self, product: ProductGradient) -> Target:
         """Return (array of the gradient, place of the matrix, place of the bias)."""
         program, panel = self.program, self.step.panel_of_emitted(product.gradient)
         if product.kind == "matrix":
@@ -201,7 +231,7 @@ class Sized:
         bias = self._within("R_bias", gates.index(product.name), 1) if product.name in gates else (-1, 0)
         return (panel, *matrix, *bias)
 
-    def _input_target(self, gate: str, emitted: str) -> tuple[int, int, int, int, int]:
+    def _input_target(self, gate: str, emitted: str) -> Target:
         number = self.program.input_gates.index(gate)
         matrix, bias = self._within("W", number, self.sizes.input_size), self._within("W_bias", number, 1)
         return (self.step.panel_of_emitted(emitted), *matrix, *bias)
