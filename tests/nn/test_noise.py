@@ -16,7 +16,7 @@ from ostinato import engine
 from ostinato.cells import CELLS
 from ostinato.engine import explain
 from ostinato.errors import OptionError
-from ostinato.nn import Recurrent
+from ostinato.nn import Recurrent, noise
 
 from ..candidates import TABLES, use_table
 from ..comparison import assert_close
@@ -81,6 +81,14 @@ def complex_gradients(function, given):
     return gradients
 
 
+def ones(p, *shape):
+    """Draw ones with probability p as the documentation says: sixteen bits of torch's generator for each element."""
+    count = math.prod(shape)
+    numbers = torch.empty(math.ceil(count / 4), dtype=torch.int64).random_(-(2**63), None).numpy()
+    bits = numbers.view(np.int16)[:count].astype(int) + 2**15
+    return (bits < round(p * 2**16)).astype(float).reshape(shape)
+
+
 def drawn(name, options, directions):
     """Draw, as the layer does, the masks and the streams of each direction."""
     dropped, states = options.get("recurrent_dropout", 0.0), CELLS[name].states
@@ -89,10 +97,9 @@ def drawn(name, options, directions):
     result = []
     for _ in range(directions):
         count = STEPS[name][1] if dropped else 0
-        masks = [torch.empty(B, H, dtype=torch.float64).bernoulli_(1 - dropped) / (1 - dropped) for _ in range(count)]
-        masks = masks or [torch.ones(B, H, dtype=torch.float64)] * 2
-        streams = {state: torch.empty(T, B, H, dtype=torch.float64).bernoulli_(p).numpy() for state, p in kept.items()}
-        result.append(([mask.numpy() for mask in masks], streams))
+        masks = [ones(1 - dropped, B, H) / (1 - dropped) for _ in range(count)] or [np.ones((B, H))] * 2
+        streams = {state: ones(p, T, B, H) for state, p in kept.items()}
+        result.append((masks, streams))
     return result
 
 
@@ -208,6 +215,34 @@ def test_a_mask_holds_for_the_sequence_and_its_mean_is_one():
     (mask,) = layer.noise.masks(layer.widths, 300, torch.empty(0))
     assert mask.unique().tolist() == pytest.approx([0.0, 4 / 3])
     assert abs(mask.mean().item() - 1) < 0.01
+
+
+@pytest.mark.parametrize("p", [1e-9, 0.02, 0.35, 0.5, 0.9999])
+@pytest.mark.parametrize("shape", [(0,), (1,), (3, 0), (5, 7), (1001, 1003)])
+def test_what_is_drawn_has_its_probability_and_no_pattern(p, shape):
+    torch.manual_seed(3)
+    given = noise.drawn(p, shape, torch.empty(0, dtype=torch.float64))
+    assert given.shape == shape and set(given.unique().tolist()) <= {0.0, 1.0}
+    if given.numel() < 1000:
+        return
+    deviation = math.sqrt(p * (1 - p) / given.numel())
+    assert abs(given.mean().item() - p) < 5 * deviation + 2**-16
+    # Neighbours, which share one random number, are independent; so are rows.
+    for one, other in ((given[:, :-1], given[:, 1:]), (given[:-1], given[1:])):
+        both = ((one - p) * (other - p)).mean().item()
+        assert abs(both) < 5 * max(p * (1 - p), 2**-16) / math.sqrt(given.numel())
+
+
+def test_dropout_is_torchs_where_somebody_looks_on():
+    x = normal(50, 40)
+    for p, training in ((0.0, True), (0.5, False)):
+        assert noise.dropout(x, p, training) is x or torch.equal(noise.dropout(x, p, training), x)
+    mapped = torch.func.vmap(lambda row: noise.dropout(row, 0.5, True), randomness="different")(x)
+    assert 0.4 < (mapped == 0).double().mean() < 0.6
+    y = noise.dropout(x.requires_grad_(), 0.25, True)
+    assert set((y / x).detach().round(decimals=12).unique().tolist()) == {0.0, round(4 / 3, 12)}
+    y.sum().backward()
+    assert_close(x.grad, (y / x).detach())
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

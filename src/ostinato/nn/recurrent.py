@@ -15,7 +15,7 @@ from ..engine.call import Call
 from ..engine.packing import Packing, checked_lengths
 from ..errors import OptionError, OstinatoError, ShapeError, closest
 from ..program import Program
-from .noise import Noise, checked_probability
+from .noise import Noise, checked_probability, dropout
 from .sizes import all_widths, checked_heads, positive
 from .stepping import PreparedLayers
 from .weights import Weights
@@ -152,7 +152,7 @@ class Recurrent(nn.Module):
         initial = self._initial(batch, x, self.training) if state is None else self._checked_state(state, batch)
         final = []
         for index, layer in enumerate(self.layers):
-            read = nn.functional.dropout(x, self.dropout, self.training) if index else x
+            read = dropout(x, self.dropout, self.training) if index else x
             y, after = self._run_layer(layer, read, initial[index], known_lengths)
             x = y + _live(x, known_lengths) if self.residual and x.shape[-1] == self.output_size else y
             final.append(after)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..architecture import SymbolArchitecture
 from ..data.streams import Ids, StreamBatch, chunks, segments
+from .noise import dropout
 from .recurrent import Recurrent, State, detach
 
 CHUNK = 256
@@ -37,13 +38,13 @@ class SymbolNetwork(nn.Module):
             widths=_further(sizes),
         )
         self.head = nn.Linear(sizes.output_size, sizes.vocabulary_size)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
         nn.init.zeros_(self.head.bias)
 
     def forward(self, ids: Tensor, state: Sequence[Any] | None = None) -> tuple[Tensor, State]:
         """Read symbols [T, B]; return scores (logits) [T, B, V] of each next symbol, and the state."""
         y, after = self.recurrent(self.embedding(ids), state)
-        return self.head(self.dropout(y)), after
+        return self.head(dropout(y, self.dropout, self.training)), after
 
     def loss(self, batch: StreamBatch, state: Sequence[Any] | None) -> tuple[Tensor, State]:
         """Return the mean -log p (nats) of a batch's targets and the detached state after it."""
