@@ -15,7 +15,7 @@ from ..program import Program
 from .bound import Arrays, Bound, Inputs
 from .call import Call
 from .compiled import compiled, core
-from .core import hoisted, rows_of, scratch, sizes_of, threads
+from .core import hoisted, rows_of, sizes_of, threads
 from .packing import Packing
 
 Array = NDArray[Any]
@@ -27,7 +27,7 @@ def numpy_arrays(dtype: np.dtype[Any]) -> Arrays:
         lambda shape: np.empty(shape, dtype),
         lambda shape: np.zeros(shape, dtype),
         np.copy,
-        lambda count: np.from_dlpack(scratch(dtype.itemsize, count)),
+        lambda count: np.empty(count, dtype),
         lambda array: array.__array_interface__["data"][0],
         dtype.itemsize,
     )
