@@ -209,10 +209,10 @@ void gradients(const Functions<T>& level, const InputGradient<T>& of_input,
     for (const std::vector<Piece<T>>& round : pieces) deal(level, team, of_input, round);
 }
 
-#define OSTINATO_INSTANTIATE(T)                                                         \
-    template void run<T>(const Functions<T>&, const Run<T>&, int);                                             \
-    template void pack<T>(const Functions<T>&, const Packing<T>*, Index, int);                                 \
-    template void gradients<T>(const Functions<T>&, const InputGradient<T>&,                                   \
+#define OSTINATO_INSTANTIATE(T)                                                \
+    template void run<T>(const Functions<T>&, const Run<T>&, int);             \
+    template void pack<T>(const Functions<T>&, const Packing<T>*, Index, int); \
+    template void gradients<T>(const Functions<T>&, const InputGradient<T>&,   \
                                const std::vector<std::vector<WeightGradient<T>>>&, int);
 OSTINATO_INSTANTIATE(float)
 OSTINATO_INSTANTIATE(double)

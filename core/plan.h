@@ -6,14 +6,13 @@
 namespace ostinato {
 
 // The order of OPCODES in engine/plan.py; the names are compared when the module is loaded.
-#define OSTINATO_OPERATIONS(X)                                                                                    \
-    X(add)                                                                                                        \
-    X(subtract)                                                                                                   \
-    X(multiply)                                                                                                   \
-    X(divide)                                                                                                     \
-    X(negate) X(less) X(less_equal) X(greater) X(greater_equal) X(equal) X(not_equal) X(where) X(sigmoid) X(tanh) \
-        X(relu) X(exp) X(log) X(softplus) X(sqrt) X(square) X(abs) X(sin) X(cos) X(maximum) X(minimum) X(copy)    \
-            X(multiply_add) X(multiply_subtract) X(subtract_multiply)
+// clang-format off
+#define OSTINATO_OPERATIONS(X) \
+    X(add) X(subtract) X(multiply) X(divide) X(negate) X(less) X(less_equal) X(greater) X(greater_equal) \
+    X(equal) X(not_equal) X(where) X(sigmoid) X(tanh) X(relu) X(exp) X(log) X(softplus) X(sqrt) \
+    X(square) X(abs) X(sin) X(cos) X(maximum) X(minimum) X(copy) X(multiply_add) X(multiply_subtract) \
+    X(subtract_multiply)
+// clang-format on
 
 enum class Operation : std::int32_t {
 #define OSTINATO_NAME(name) name##_,

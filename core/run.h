@@ -74,9 +74,9 @@ struct InputGradient {
 // What one gate's gradient gives: that of a matrix and that of a bias. A null is not wanted.
 template <class T>
 struct GateGradient {
-    const T* gradient;  // [panels][rows][16]
-    T* matrix;          // [units][k_count / heads]
-    T* bias;            // [units]
+    const T* gradient;                  // [panels][rows][16]
+    T* matrix;                          // [units][k_count / heads]
+    T* bias;                            // [units]
     bool adds_to_matrix, adds_to_bias;  // or writes it, whatever was there
 };
 
@@ -90,7 +90,7 @@ struct WeightGradient {
     // The operand: rows from outside (then by `rows.sources`), or an array in panels.
     const T* outside;
     const T* in_panels;
-    bool before;       // the operand is the row before in panels; before the first step `initial`, [B][k_count] or null: 0
+    bool before;  // the operand is the row before in panels; before the first step `initial`, [B][k_count] or null: 0
     const T* initial;
 };
 

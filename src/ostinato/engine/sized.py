@@ -19,7 +19,7 @@ from ..program.keeping import Source
 from .compiled import CompiledStep, core
 
 X, STREAM, PANEL, PANEL_BEFORE = range(4)
-"""Where the rows that a matrix was multiplied with are found, as `core/module.cpp` numbers it."""
+"""Where the rows that a matrix was multiplied with are found, as `core/python/gradients.h` numbers it."""
 
 Target = tuple[int, int, int, int, int]
 """(array of the gradient, place of the matrix, place of the bias)."""
