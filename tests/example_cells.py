@@ -34,4 +34,12 @@ def odd_places(x, R, s, p):
     return tanh(x.a + R.a(s.h) + s.seen * s.fixed), tanh(x.a), tanh(p.level) * 2
 
 
-EXAMPLES = {c.name: c for c in (peephole, rotation, leaky, odd_places)}
+@cell(gates="f g", state="h c", matrices="mix[H,H]")
+def shared(x, R, s, M):
+    """One matrix multiplies two states, and two matrices one: gradients that are added up, and some that are not."""
+    f = sigmoid(x.f + R.f(s.h) + R.f(s.c) + M.mix(s.h))
+    c = f * s.c + (1 - f) * tanh(x.g + R.g(f * s.h) + M.mix(s.c))
+    return tanh(c), c
+
+
+EXAMPLES = {c.name: c for c in (peephole, rotation, leaky, odd_places, shared)}

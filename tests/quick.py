@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 KINDS = (
     *("lstm", "gru", "gru_v1", "layer_norm_gru", "projected_lstm", "min_gru", "rg_lru"),
-    *("rotation", "leaky", "odd_places"),
+    *("rotation", "leaky", "odd_places", "shared"),
 )
 """Cells, among them one of each kind."""
 

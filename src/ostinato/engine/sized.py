@@ -195,7 +195,7 @@ class Sized:
         return [sums.get(number) == math.prod(shapes[name]) for number, name in enumerate(self.names)]
 
     @cached_property
-    def _weight_gradients(self) -> list[tuple[tuple[int, ...], Target]]:
+    def _weight_gradients(self) -> Sequence[tuple[tuple[int, ...], Target]]:
         """(units, k, heads and the operand; where the gradient comes from and goes) of every product."""
         back = self.step.derivative
         products = [((*self._sizes(p), *self._operand(p.operand)), self._target(p)) for p in back.products]

@@ -66,8 +66,7 @@ class Noise:
     def streams(self, widths: Mapping[str, int], steps: int, batch: int, like: Tensor) -> dict[str, Tensor]:
         """Draw a stream [T, B, width] for each state with zoneout: 1 where the old value is kept, else 0."""
         return {
-            name: drawn(self.kept[name], (steps, batch, widths[width]), like)
-            for name, width in self.training.streams
+            name: drawn(self.kept[name], (steps, batch, widths[width]), like) for name, width in self.training.streams
         }
 
 
@@ -79,8 +78,10 @@ def checked_probability(name: str, p: float) -> float:
 
 
 def dropout(x: Tensor, p: float, training: bool) -> Tensor:
-    """Return x with elements dropped with probability p and the others scaled by 1/(1 - p), as torch's function does."""
-    return x * _scaled_mask(p, x.shape, x) if training and p and _is_plain(x) else nn.functional.dropout(x, p, training)
+    """Return x with elements dropped with probability p and the others scaled by 1/(1 - p), as torch's function."""
+    if not (training and p and _is_plain(x)):
+        return nn.functional.dropout(x, p, training)
+    return x * _scaled_mask(p, x.shape, x)
 
 
 def _scaled_mask(p: float, shape: Sequence[int], like: Tensor) -> Tensor:
@@ -98,7 +99,7 @@ def drawn(p: float, shape: Sequence[int], like: Tensor) -> Tensor:
     numbers = torch.empty(-(-count * BITS // 64), dtype=torch.int64).random_(-(2**63), None)
     bits = numbers.view(torch.int16)[:count].view(shape)
     below = min(max(round(p * 2**BITS), 1), 2**BITS - 1)  # neither outcome is ever impossible
-    return (bits < below - 2 ** (BITS - 1)).to(like.dtype)
+    return torch.lt(bits, below - 2 ** (BITS - 1)).to(like.dtype)
 
 
 def _is_plain(x: Tensor) -> bool:
