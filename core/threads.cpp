@@ -337,14 +337,14 @@ int processors() {
 
 }  // namespace
 
-int default_threads() {
+int default_threads(int otherwise) {
     if (const char* text = std::getenv("OSTINATO_THREADS")) {
         int threads = 0;
         const char* end = text + std::strlen(text);
         const auto read = std::from_chars(text, end, threads);
         if (read.ec == std::errc() && read.ptr == end && threads > 0) return threads;
     }
-    return processors();
+    return otherwise > 0 ? otherwise : processors();
 }
 
 }  // namespace ostinato

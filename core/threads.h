@@ -66,8 +66,8 @@ class Team {
     int size_;
 };
 
-// How many threads a call should want: OSTINATO_THREADS if that is a positive integer, else the processors that this
-// thread may run on. Reads the environment at each call.
-int default_threads();
+// How many threads a call should want: OSTINATO_THREADS if that is a positive integer, else `otherwise`, or where that is
+// 0 the processors that this thread may run on. Reads the environment at each call.
+int default_threads(int otherwise = 0);
 
 }  // namespace ostinato

@@ -88,7 +88,7 @@ NB_MODULE(_core, m) {
     m.def("levels", &level_names, "Instruction-set levels that were built and that this processor has, lowest first.");
     m.def("level", [] { return std::string(the_level->name); }, "The level in use.");
     m.def("use_level", &use_level, nb::arg("name"), "Use another level, for all calls that begin after this one.");
-    m.def("default_threads", &default_threads, "Threads where nobody says otherwise.");
+    m.def("default_threads", &default_threads, nb::arg("otherwise") = 0, "Threads where nobody says otherwise.");
     m.def("borrow_openmp", &openmp::borrow, "Compute on the threads of the OpenMP runtime in this process, if any.");
     nb::module_::import_("atexit").attr("register")(nb::cpp_function(&Unlocked::end));
     m.attr("OPERATIONS") = nb::cast(operation_names());

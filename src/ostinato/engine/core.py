@@ -63,7 +63,7 @@ def threads() -> int:
     if torch is None or not hasattr(torch, "get_num_threads"):
         return int(core().default_threads())
     _share_threads_with_torch()
-    return int(core().default_threads() if os.environ.get("OSTINATO_THREADS") else torch.get_num_threads())
+    return int(core().default_threads(torch.get_num_threads()))
 
 
 @cache

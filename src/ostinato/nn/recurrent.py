@@ -302,7 +302,7 @@ class Recurrent(nn.Module):
 
         Raises ShapeError for another type without autocast.
         """
-        dtype = self.layers[0][0].dtype  # type: ignore[index]
+        dtype = next(iter(next(iter(self.layers)))).dtype  # type: ignore[call-overload]
         if dtype in (None, x.dtype):
             return x
         if torch.is_autocast_enabled(x.device.type):

@@ -49,4 +49,6 @@ class Weights(nn.Module):
 
     def named(self) -> dict[str, Tensor]:
         """Return the weights that the engine takes, by name."""
-        return {name: getattr(self, name) for name in self.names}
+        # torch finds a parameter through a failed look-up, but one that is computed (parametrised) only so.
+        own = self._parameters
+        return {name: own[name] if name in own else getattr(self, name) for name in self.names}  # type: ignore[misc]
