@@ -29,6 +29,11 @@ nb::object numbers(std::size_t count) {
     return nb::cast(nb::ndarray<T, nb::ndim<1>, nb::device::cpu>(data, {count}, owner));
 }
 
+// Where an array lies; NumPy's own ways of telling take as long as a small step.
+Address address(const nb::ndarray<nb::ro, nb::device::cpu>& array) {
+    return reinterpret_cast<Address>(array.data());
+}
+
 // An operation on whole arrays; what the tests of the functions' accuracy use.
 template <class T>
 void evaluate_operation(const std::string& name, const nb::ndarray<const T, nb::ndim<1>, nb::c_contig>& a,
@@ -93,6 +98,7 @@ NB_MODULE(_core, m) {
     nb::module_::import_("atexit").attr("register")(nb::cpp_function(&Unlocked::end));
     m.attr("OPERATIONS") = nb::cast(operation_names());
     m.attr("PANEL") = static_cast<int>(PANEL);
+    m.def("address", &address, nb::arg("array"), "The address of a NumPy array's first element.");
     m.def("floats", &numbers<float>, nb::arg("count"), "An array of float32 that speaks DLPack.");
     m.def("doubles", &numbers<double>, nb::arg("count"), "An array of float64 that speaks DLPack.");
     nb::class_<PlanOwner>(m, "Plan").def(

@@ -25,10 +25,11 @@ def expect(owner: str, name: str, array: Any, letters: str, **sizes: int) -> Non
     """
     axes = letters.split()
     given = tuple(array.shape)
-    fixed = sizes | {axis: int(axis) for axis in axes if axis.isdigit()}
-    fits = len(given) == len(axes) and all(
-        fixed.get(axis, size) == size for axis, size in zip(axes, given, strict=True)
-    )
+    fits = len(given) == len(axes)
+    # Every call of a layer comes by here, so this is spelled out: a generator takes twice as long.
+    for axis, size in zip(axes, given):  # noqa: B905 - of several lengths where it does not fit
+        if (int(axis) if axis.isdigit() else sizes.get(axis, size)) != size:
+            fits = False
     if not fits:
         raise ShapeError(f"{owner} expected {name} of shape {spell(axes, sizes)}, got {list(given)}.")
 

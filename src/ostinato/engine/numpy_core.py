@@ -26,9 +26,9 @@ def numpy_arrays(dtype: np.dtype[Any]) -> Arrays:
     return Arrays(
         lambda shape: np.empty(shape, dtype),
         lambda shape: np.zeros(shape, dtype),
-        np.copy,
+        np.ndarray.copy,
         lambda count: np.empty(count, dtype),
-        lambda array: array.__array_interface__["data"][0],
+        core().address,
         dtype.itemsize,
     )
 
