@@ -79,7 +79,7 @@ def checked_probability(name: str, p: float) -> float:
 
 def dropout(x: Tensor, p: float, training: bool) -> Tensor:
     """Return x with elements dropped with probability p and the others scaled by 1/(1 - p), as torch's function."""
-    if not (training and p and _is_plain(x)):
+    if not (training and 0 < p < 1 and _is_plain(x)):
         return nn.functional.dropout(x, p, training)
     return x * _scaled_mask(p, x.shape, x)
 

@@ -71,7 +71,7 @@ def start(network: nn.Module, settings: Settings) -> Run:
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
     ]
-    return Run(network, torch.optim.AdamW(groups, lr=settings.learning_rate))
+    return Run(network, torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True))
 
 
 def train(
