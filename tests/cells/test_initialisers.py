@@ -42,9 +42,11 @@ def without_start_of(kinds):
 
 
 @pytest.mark.parametrize("name", without_start_of("matrices"))
-def test_each_recurrent_matrix_starts_orthogonal(name):
-    for matrix in np.split(draw(CELLS[name])["R"], len(CELLS[name].program.recurrent_gates)):
-        assert_close(matrix.T @ matrix, np.eye(matrix.shape[1]))
+def test_each_recurrent_matrix_starts_orthogonal_and_all_together_keep_lengths(name):
+    stack, gates = draw(CELLS[name])["R"], len(CELLS[name].program.recurrent_gates)
+    assert_close(stack.T @ stack, np.eye(stack.shape[1]))
+    for matrix in np.split(stack, gates):
+        assert_close(gates * matrix.T @ matrix, np.eye(matrix.shape[1]))
 
 
 @pytest.mark.parametrize("cell", [CELLS["lstm"], CELLS["gru"], CELLS["projected_lstm"]], ids=lambda c: c.name)
@@ -53,10 +55,11 @@ def test_each_heads_block_is_drawn_on_its_own(cell):
     assert {name: values.shape for name, values in drawn.items()} == cell.program.weight_shapes(
         D, {"H": H, "P": P}, heads=2
     )
-    blocks = np.split(drawn["R"], 2 * len(cell.program.recurrent_gates))
+    gates = len(cell.program.recurrent_gates)
+    blocks = np.split(drawn["R"], 2 * gates)
     assert len({block.tobytes() for block in blocks}) == len(blocks)
     for block in blocks:
-        assert_close(block.T @ block, np.eye(block.shape[1]))
+        assert_close(gates * block.T @ block, np.eye(block.shape[1]))
 
 
 def test_an_identity_in_heads_is_the_identity():
@@ -106,7 +109,7 @@ def test_init_acts_on_what_it_names():
 
     drawn = draw(mine)
     assert np.array_equal(drawn["R"][:H], 3 * np.eye(H))
-    assert_close(drawn["R"][H:] @ drawn["R"][H:].T, np.eye(H))
+    assert_close(2 * drawn["R"][H:] @ drawn["R"][H:].T, np.eye(H))
     assert drawn["W_bias"].tolist() == [2.0] * H + [0.0] * H
     assert drawn["p_v"].tolist() == [4.0] * H
     assert_close(drawn["M_m"] @ drawn["M_m"].T, 4 * np.eye(H))

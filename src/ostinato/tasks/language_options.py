@@ -25,7 +25,7 @@ class LanguageOptions(Options, frozen=True, kw_only=True):
     num_layers: Annotated[Count, says("the number of recurrent layers", short="--layers")] = 1
     embedding_size: Annotated[Count, says("the width of a symbol's embedding")] = 64
     dropout: Annotated[
-        Share | None, says("the share of a layer's outputs dropped in training, by default up to 0.35 with width")
+        Share | None, says("the share of a layer's outputs dropped in training, by default up to 0.5: more for a wide network, less for a long text")
     ] = None
     tokens: Annotated[Literal["characters", "bytes"], says("what a symbol is; bytes take any file")] = "characters"
     time: Annotated[Duration | None, says("the time that all may take, such as 90s or 10m, by default 5m")] = None
@@ -37,10 +37,10 @@ class LanguageOptions(Options, frozen=True, kw_only=True):
     ] = None
     sequence_length: Annotated[
         Count | None,
-        says("the steps that gradients go back, by default 128 (64 up to 256 units), or what a short text fills"),
+        says("the steps that gradients go back, by default 64, or what a short text fills"),
     ] = None
     learning_rate: Annotated[
-        Positive | None, says("the highest learning rate of AdamW, by default 0.003 for 512 units and more for fewer")
+        Positive | None, says("the highest learning rate of AdamW, by default 0.004 for 512 units and more for fewer")
     ] = None
     warmup_steps: Annotated[
         Natural, says("the number of steps in which the learning rate rises, at most a tenth of all")
@@ -68,21 +68,22 @@ def sized(options: LanguageOptions, length: int) -> LanguageOptions:
     as many weights as symbols); never by measured speed, so that a machine's mood changes no model.
 
     All else follows from H and the length. A narrow network's steps are cheap, and it learns more from many small
-    ones; a wide one needs large ones to use the machine. The learning rate falls as 1/H, and dropout grows with
-    it. Streams are few enough that a short text still gives 64 steps an epoch.
+    ones; a wide one needs more streams to use the machine. The learning rate falls as 1/H. Dropout grows with H, and is
+    smaller for a text of more symbols than the network has weights, about 4 H², which it does not learn by heart. Streams
+    are few enough that a short text still gives 64 steps an epoch.
     """
     seconds = options.time or DEFAULT_SECONDS
     for_time = 512 * (seconds / 600) ** 0.4
     for_text = math.sqrt(length) / 2
     hidden = options.hidden_size or max(32, min(1024, 32 * round(min(for_time, for_text) / 32)))
-    most_streams, most_steps = (32, 128) if hidden > 256 else (16, 64)
-    sequence = options.sequence_length or min(most_steps, max(8, length // 64))
+    most_streams = 32 if hidden > 256 else 16
+    sequence = options.sequence_length or min(64, max(8, length // 64))
     chosen = {
         "hidden_size": hidden,
         "sequence_length": sequence,
         "batch_size": min(most_streams, max(4, length // (64 * sequence)), max(1, (length - 1) // sequence)),
-        "dropout": round(0.35 * min(1.0, hidden / 512), 2),
-        "learning_rate": min(0.01, float(f"{0.003 * 512 / hidden:.2g}")),
+        "dropout": round(0.5 * min(1.0, hidden / 512) * min(1.0, 2 * hidden / math.sqrt(length)), 2),
+        "learning_rate": min(0.01, float(f"{0.004 * 512 / hidden:.2g}")),
     }
     missing = {name: value for name, value in chosen.items() if getattr(options, name) is None}
     if (options.time, options.steps, options.epochs) == (None, None, None):

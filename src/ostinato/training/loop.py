@@ -1,4 +1,4 @@
-"""The training loop: AdamW, warm-up and cosine decay, gradient clipping, evaluations, the best point kept.
+"""The training loop: AdamW, warm-up and linear decay, gradient clipping, evaluations, the best point kept.
 
 A run goes from `Run` to `Run`: everything that the next step depends on is in it, so that a run that
 was stopped and goes on from a checkpoint ends with the very bits of one that never stopped.
@@ -19,6 +19,9 @@ from ..errors import Interrupted, TrainingError
 from .interrupt import StopRequest
 from .report import Report
 from .schedule import learning_rate
+
+BETAS = 0.9, 0.99
+"""AdamW's memory of gradients and of their squares: a short one, since gradients through time change their size."""
 
 
 class Network(Protocol):
@@ -71,7 +74,7 @@ def start(network: nn.Module, settings: Settings) -> Run:
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
     ]
-    return Run(network, torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True))
+    return Run(network, torch.optim.AdamW(groups, lr=settings.learning_rate, betas=BETAS, fused=True))
 
 
 def train(
