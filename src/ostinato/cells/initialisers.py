@@ -1,8 +1,8 @@
 """How weights start. Each is a small value, kept in a model file as its name and numbers.
 
-Without one, a gate's recurrent matrix is orthogonal (Saxe et al. 2014) times 1/√G, so that the stack of those of G gates
-keeps lengths, as Keras draws it; its input matrix is drawn from U(-1/√D, 1/√D), biases are zero and vectors are drawn
-from U(-1/√H, 1/√H); a declared matrix starts as an input matrix does.
+Without one, a gate's recurrent matrix is orthogonal (Saxe et al. 2014) times 1/√G, so that the stack of those of G
+gates keeps lengths, as Keras draws it; its input matrix is drawn from U(-1/√D, 1/√D), biases are zero and vectors are
+drawn from U(-1/√H, 1/√H); a declared matrix starts as an input matrix does.
 """
 
 from __future__ import annotations

@@ -25,7 +25,10 @@ class LanguageOptions(Options, frozen=True, kw_only=True):
     num_layers: Annotated[Count, says("the number of recurrent layers", short="--layers")] = 1
     embedding_size: Annotated[Count, says("the width of a symbol's embedding")] = 64
     dropout: Annotated[
-        Share | None, says("the share of a layer's outputs dropped in training, by default up to 0.5: more for a wide network, less for a long text")
+        Share | None,
+        says(
+            "the share of a layer's outputs dropped in training, by default up to 0.5, by width and length of the text"
+        ),
     ] = None
     tokens: Annotated[Literal["characters", "bytes"], says("what a symbol is; bytes take any file")] = "characters"
     time: Annotated[Duration | None, says("the time that all may take, such as 90s or 10m, by default 5m")] = None
@@ -68,8 +71,8 @@ def sized(options: LanguageOptions, length: int) -> LanguageOptions:
     as many weights as symbols); never by measured speed, so that a machine's mood changes no model.
 
     All else follows from H and the length. A narrow network's steps are cheap, and it learns more from many small
-    ones; a wide one needs more streams to use the machine. The learning rate falls as 1/H. Dropout grows with H, and is
-    smaller for a text of more symbols than the network has weights, about 4 H², which it does not learn by heart. Streams
+    ones; a wide one needs more streams to use the machine. The learning rate falls as 1/H. Dropout grows with H, and
+    falls where a text has more symbols than the network has weights, about 4 H², and is not learned by heart. Streams
     are few enough that a short text still gives 64 steps an epoch.
     """
     seconds = options.time or DEFAULT_SECONDS
