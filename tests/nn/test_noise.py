@@ -84,7 +84,7 @@ def complex_gradients(function, given):
 def ones(p, *shape):
     """Draw ones with probability p as the documentation says: sixteen bits of torch's generator for each element."""
     count = math.prod(shape)
-    numbers = torch.empty(math.ceil(count / 4), dtype=torch.int64).random_(-(2**63), None).numpy()
+    numbers = torch.randint(-(2**63), 2**63 - 1, (math.ceil(count / 4),)).numpy()
     bits = numbers.view(np.int16)[:count].astype(int) + 2**15
     return (bits < round(p * 2**16)).astype(float).reshape(shape)
 

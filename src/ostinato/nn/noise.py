@@ -96,12 +96,12 @@ def drawn(p: float, shape: Sequence[int], like: Tensor) -> Tensor:
     if not _is_plain(like):
         return like.new_empty(shape).bernoulli_(p)
     count = math.prod(shape)
-    numbers = torch.empty(-(-count * BITS // 64), dtype=torch.int64).random_(-(2**63), None)
+    numbers = torch.randint(-(2**63), 2**63 - 1, (-(-count * BITS // 64),))
     bits = numbers.view(torch.int16)[:count].view(shape)
     below = min(max(round(p * 2**BITS), 1), 2**BITS - 1)  # neither outcome is ever impossible
     return torch.lt(bits, below - 2 ** (BITS - 1)).to(like.dtype)
 
 
 def _is_plain(x: Tensor) -> bool:
-    """Whether x is a tensor on the CPU and nobody but autograd looks on."""
-    return x.device.type == "cpu" and not torch.compiler.is_compiling() and refuse_transforms("masks") is None
+    """Whether x is on the CPU and under no transform of torch.func, which draws by rules of its own."""
+    return x.device.type == "cpu" and (torch.compiler.is_compiling() or refuse_transforms("masks") is None)
