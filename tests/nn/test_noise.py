@@ -234,6 +234,14 @@ def test_what_is_drawn_has_its_probability_and_no_pattern(p, shape):
         assert abs(both) < 5 * max(p * (1 - p), 2**-16) / math.sqrt(given.numel())
 
 
+@pytest.mark.parametrize("p", [0.4, 0.999, 0.99999])
+def test_the_mean_stays_where_a_probability_is_no_multiple(p):
+    torch.manual_seed(5)
+    x = torch.ones(3000, 3000, dtype=torch.float64)
+    deviation = math.sqrt(p / (1 - p) / x.numel())
+    assert abs(noise.dropout(x, p, True).mean().item() - 1) < 4 * deviation < 0.5
+
+
 def test_dropout_is_torchs_where_somebody_looks_on():
     x = normal(50, 40)
     for p, training in ((0.0, True), (0.5, False)):

@@ -16,6 +16,8 @@ from ..program.rewrite import expected_zoneout, recurrent_dropout, zoneout
 
 BITS = 16
 """Random bits that an element of a mask is drawn from."""
+COARSE = 1 / 64
+"""The least probability of either outcome that is drawn from those bits: it is then met to 5 parts in 10,000."""
 
 
 @dataclass(frozen=True)
@@ -89,17 +91,17 @@ def _scaled_mask(p: float, shape: Sequence[int], like: Tensor) -> Tensor:
 
 
 def drawn(p: float, shape: Sequence[int], like: Tensor) -> Tensor:
-    """Draw ones with probability p, to the nearest multiple of 2⁻¹⁶, and zeros else, of the type and device of `like`.
+    """Draw ones with probability p and zeros else, of the type and device of `like`.
 
-    Four elements take one number of torch's CPU generator; its own `bernoulli_` takes eight times as long.
+    On the CPU four elements take one number of torch's generator, whose own `bernoulli_` takes eight times as long; p
+    is then met to 2⁻¹⁷. A p that this is too coarse for, near 0 or 1, is left to `bernoulli_`.
     """
-    if not _is_plain(like):
+    if not (COARSE <= p <= 1 - COARSE and _is_plain(like)):
         return like.new_empty(shape).bernoulli_(p)
     count = math.prod(shape)
     numbers = torch.randint(-(2**63), 2**63 - 1, (-(-count * BITS // 64),))
     bits = numbers.view(torch.int16)[:count].view(shape)
-    below = min(max(round(p * 2**BITS), 1), 2**BITS - 1)  # neither outcome is ever impossible
-    return torch.lt(bits, below - 2 ** (BITS - 1)).to(like.dtype)
+    return torch.lt(bits, round(p * 2**BITS) - 2 ** (BITS - 1)).to(like.dtype)
 
 
 def _is_plain(x: Tensor) -> bool:
