@@ -87,10 +87,10 @@ class Worker:
 
 
 def time_call(run: Run, seconds: float) -> float:
-    """Return the seconds that one call takes: one untimed call, then as many as fill `seconds`, at least one."""
+    """Return the seconds that one call takes: one untimed call, then as many as fill `seconds`, at least three."""
     begin = time.perf_counter()
     run.call()
-    count = max(1, int(seconds / (time.perf_counter() - begin)))
+    count = max(3, int(seconds / (time.perf_counter() - begin)))
     gc.collect()
     gc.disable()
     try:

@@ -48,8 +48,10 @@ struct Array {
 struct Operand {
     OperandKind kind;
     std::int32_t index;
-    bool filled;   // its value is read before the section writes it
-    bool written;  // the section writes it
+    bool filled;    // its value is read before the section writes it
+    bool written;   // the section writes it
+    bool repeated;  // a vector: one row stands for all
+    bool distant;   // in an array over all rows, too large for the caches
 };
 
 struct Instruction {
@@ -68,6 +70,7 @@ struct Item {
     std::int32_t width;     // of a section
     std::int32_t tiles;     // registers of a section
     std::int32_t argument;  // of products and sums
+    std::int32_t factor;    // of a sum: what its argument is multiplied with, or -1
     std::int32_t result;    // of a sum
     Index operand_count, instruction_count, product_count;
     const Operand* operands;

@@ -23,6 +23,7 @@ class Reader {
         expect(number >= low && number < high, "a plan's item holds a number out of range");
         return number;
     }
+    std::int32_t peek() const { return at_ < numbers_.size() ? numbers_[at_] : 0; }
     void finish() const { expect(at_ == numbers_.size(), "a plan's item is too long"); }
 
  private:
@@ -65,7 +66,9 @@ class PlanOwner {
         for (const auto& [kind, width, index] : arrays) {
             expect(kind >= 0 && kind < static_cast<std::int32_t>(ArrayKind::count), "unknown kind of array");
             expect(width >= ROW_NUMBER && width < letters && index >= 0, "an array's width or index is out of range");
-            expect(width >= 0 || kind == static_cast<std::int32_t>(ArrayKind::local), "a number a row must be local");
+            expect(width >= 0 || kind == static_cast<std::int32_t>(ArrayKind::local) ||
+                       kind == static_cast<std::int32_t>(ArrayKind::panel),
+                   "a number a row must be local or an array over all rows");
             arrays_.push_back({static_cast<ArrayKind>(kind), width, index});
         }
         expect(constants.size() == sizes.size(), "constants and sizes differ in number");
@@ -97,9 +100,12 @@ class PlanOwner {
         if (item.kind == ItemKind::section) add_section(item, reader);
         if (item.kind == ItemKind::products) add_products(item, reader);
         if (item.kind == ItemKind::sum) {
-            item.argument = reader.next(0, array_count());
+            item.argument = wide_array(reader);
+            item.factor = reader.peek() < 0 ? reader.next(-1, 0) : wide_array(reader);
+            expect(item.factor < 0 || width_of(item.factor) == width_of(item.argument),
+                   "a sum's factors are of one width");
             item.result = reader.next(0, array_count());
-            expect(arrays_[static_cast<std::size_t>(item.result)].width == ROW_NUMBER, "a sum is one number a row");
+            expect(width_of(item.result) == ROW_NUMBER, "a sum is one number a row");
         }
         reader.finish();
         items_.push_back(item);
@@ -120,6 +126,9 @@ class PlanOwner {
             if (operand.kind == OperandKind::array) {
                 const std::int32_t width = arrays_[static_cast<std::size_t>(operand.index)].width;
                 expect(width == item.width || width == ROW_NUMBER, "an operand's width is not its section's");
+                const ArrayKind kind = arrays_[static_cast<std::size_t>(operand.index)].kind;
+                operand.repeated = kind == ArrayKind::vector;
+                operand.distant = width != ROW_NUMBER && (kind == ArrayKind::panel || kind == ArrayKind::before);
             }
             operands.push_back(operand);
         }
@@ -145,7 +154,7 @@ class PlanOwner {
             if (!operand.written) operand.filled = true;
         }
         Operand& result = operands[static_cast<std::size_t>(code.result)];
-        expect(result.kind != OperandKind::constant, "a constant cannot be written");
+        expect(result.kind != OperandKind::constant && !result.repeated, "constants and vectors cannot be written");
         expect(result.kind != OperandKind::array || item.width == ROW_NUMBER ||
                    arrays_[static_cast<std::size_t>(result.index)].width == item.width,
                "a wide result cannot be one number a row");
@@ -174,10 +183,11 @@ class PlanOwner {
 
     std::int32_t width_of(std::int32_t array) const { return arrays_[static_cast<std::size_t>(array)].width; }
 
-    // Products take and give whole vectors, no numbers a row.
+    // Products and sums take whole rows, no numbers; of a learned vector there is one row for all.
     std::int32_t wide_array(Reader& reader) const {
         const std::int32_t array = reader.next(0, array_count());
-        expect(arrays_[static_cast<std::size_t>(array)].width >= 0, "a product needs a vector");
+        expect(width_of(array) >= 0 && arrays_[static_cast<std::size_t>(array)].kind != ArrayKind::vector,
+               "products and sums need whole rows");
         return array;
     }
 

@@ -86,12 +86,26 @@ class Sequence {
 
     static bool is_shared(const Array& array) {
         return array.width != ROW_NUMBER && array.kind != ArrayKind::old_state && array.kind != ArrayKind::new_state &&
-               array.kind != ArrayKind::panel && array.kind != ArrayKind::projection;
+               array.kind != ArrayKind::panel && array.kind != ArrayKind::projection && array.kind != ArrayKind::vector;
     }
 
     // Whether an array lies elsewhere, or holds something else, at every step.
     static bool is_moving(const Array& array) {
         return array.kind != ArrayKind::local && array.kind != ArrayKind::vector;
+    }
+
+    // Numbers a row are computed by every member; the first alone writes those that go into an array of all.
+    bool is_for_first_member(Index array) const {
+        if (part_.member == 0 || plan_.arrays[array].width != ROW_NUMBER) return false;
+        for (Index i = 0; i < plan_.item_count; ++i) {
+            const Item& item = plan_.items[i];
+            if (item.kind == ItemKind::sum && item.result == array) return true;
+            for (Index o = 0; o < item.operand_count; ++o) {
+                const Operand& operand = item.operands[o];
+                if (operand.kind == OperandKind::array && operand.index == array && operand.written) return true;
+            }
+        }
+        return false;
     }
 
     void lay_out_own(Carver& carver) {
@@ -118,11 +132,11 @@ class Sequence {
             T* lies = carver.template take<T>(array_size(plan_.arrays[i].width));
             if (bases_) bases_[i] = first_[i] = lies, strides_[i] = stride();
         }
-        for (int side = 0; side < 2; ++side)
-            for (Index i = 0; i < run_.state_count; ++i) {
-                T* lies = carver.template take<T>(array_size(run_.state_widths[i]));
-                if (bases_) states_[side][i] = lies;
-            }
+        for (Index i = 0; i < run_.state_count; ++i) {
+            T* before = carver.template take<T>(array_size(run_.state_widths[i]));
+            T* after = has_new_array(i) ? carver.template take<T>(array_size(run_.state_widths[i])) : before;
+            if (bases_) states_[0][i] = before, states_[1][i] = after;
+        }
         chunk_rows_ = chunk_rows();
         const Index rows = chunk_rows_ + capacity_ - 1;  // a chunk ends with a whole step
         input_stride_ = rows * PANEL;
@@ -132,6 +146,13 @@ class Sequence {
             T* lies = carver.template take<T>(padded(width_of(plan_.arrays[i].width)) * rows);
             if (bases_) first_[i] = lies, strides_[i] = input_stride_;
         }
+    }
+
+    // Whether a state's new value lies apart from the old one, or takes its place as the step goes.
+    bool has_new_array(Index state) const {
+        for (Index i = 0; i < plan_.array_count; ++i)
+            if (plan_.arrays[i].kind == ArrayKind::new_state && plan_.arrays[i].index == state) return true;
+        return false;
     }
 
     // Rows of a chunk at least; 1 if every step is taken by itself.
@@ -155,20 +176,16 @@ class Sequence {
         }
     }
 
-    // What stays through the whole run: vectors, a copy for every row; what precedes the first step.
+    // What stays through the whole run: vectors, one row for all; what precedes the first step.
     void place_arrays() {
         for (Index i = 0; i < plan_.array_count; ++i) {
             const Array& array = plan_.arrays[i];
-            if (is_moving(array)) moving_[moving_count_++] = i;
+            if (is_moving(array) && !is_for_first_member(i)) moving_[moving_count_++] = i;
             if (array.kind == ArrayKind::projection) has_projections_ = true;
             if (array.kind == ArrayKind::old_state || array.kind == ArrayKind::new_state) strides_[i] = stride();
-            if (array.kind == ArrayKind::panel) strides_[i] = run_.rows.total * PANEL;
-            if (array.kind == ArrayKind::vector) {
-                const Range mine = own_panels(array.width);
-                for (Index p = mine.begin; p < mine.end; ++p)
-                    for (Index row = 0; row < capacity_; ++row)
-                        copy_panel(bases_[i] + p * stride() + row * PANEL, run_.vectors[array.index] + p * PANEL);
-            }
+            if (array.kind == ArrayKind::panel && array.width != ROW_NUMBER) strides_[i] = run_.rows.total * PANEL;
+            if (array.kind == ArrayKind::vector)
+                bases_[i] = const_cast<T*>(run_.vectors[array.index]), strides_[i] = PANEL;
             if (array.kind == ArrayKind::before)
                 load(first_[i], stride(), array.width, run_.initial[array.index], width_of(array.width), {0, capacity_},
                      [this](Index row) { return sequence_of(row); });
@@ -271,8 +288,8 @@ class Sequence {
             else if (item.kind == ItemKind::products)
                 products(item);
             else if (item.kind == ItemKind::sum)
-                sum_rows(bases_[item.result], bases_[item.argument], strides_[item.argument],
-                         width_of(plan_.arrays[item.argument].width), live_);
+                sum_rows<T>(bases_[item.result], wide(item.argument), wide(item.factor),
+                            width_of(plan_.arrays[item.argument].width), live_);
             else
                 barrier();
         }
@@ -289,6 +306,10 @@ class Sequence {
                   [this, t](Index row) { return source_of(t, row); });
             column += width;
         }
+    }
+
+    Wide<T> wide(std::int32_t array) const {
+        return array < 0 ? Wide<T>{nullptr, 0} : Wide<T>{bases_[array], strides_[array]};
     }
 
     void place_moving_arrays(Index t) {

@@ -161,8 +161,8 @@ PLAN = lower(hoist(GIVEN.program).step)
 ROW_NUMBER = -1
 ADD, TANH = OPCODES.index("add"), OPCODES.index("tanh")
 SECTION, PRODUCTS, SUM, BARRIER = (ITEMS.index(name) for name in ("section", "products", "sum", "barrier"))
-LOCAL, PANEL, RAW = (ARRAYS.index(name) for name in ("local", "panel", "raw"))
-WIDE, NARROW = (LOCAL, 0, 0), (LOCAL, ROW_NUMBER, 0)
+LOCAL, PANEL, RAW, VECTOR = (ARRAYS.index(name) for name in ("local", "panel", "raw", "vector"))
+WIDE, NARROW, LEARNED = (LOCAL, 0, 0), (LOCAL, ROW_NUMBER, 0), (VECTOR, 0, 0)
 TILE, CONSTANT, ARRAY = range(3)
 
 
@@ -179,7 +179,7 @@ def plan(arrays=(WIDE,), items=(), constants=(0.5,), sizes=(-1,)):
 def test_a_plan_that_is_right_is_taken():
     good = section([(ARRAY, 0), (CONSTANT, 0), (TILE, 0)], (ADD, 2, 0, 1, -1), (TANH, 0, 2, -1, -1))
     plan(items=[good, [PRODUCTS, 0, 1, 0, 0, STARTS.index("zero"), 0], [BARRIER]])
-    plan(arrays=(WIDE, NARROW), items=[[SUM, 0, 1]])
+    plan(arrays=(WIDE, NARROW), items=[[SUM, 0, -1, 1]])
     _core.Plan(len(PLAN.letters), list(PLAN.arrays), list(PLAN.constants), list(PLAN.sizes), list(PLAN.items))
 
 
@@ -195,7 +195,7 @@ def test_a_plan_that_is_right_is_taken():
         ({"sizes": [1]}, "a constant's width is out of range"),
         (
             {"arrays": [WIDE, NARROW], "items": [[PRODUCTS, 0, 1, 0, 0, STARTS.index("array"), 1]]},
-            "a product needs a vector",
+            "products and sums need whole rows",
         ),
         ({"items": [[]]}, "a plan's item is too short"),
         ({"items": [[len(ITEMS)]]}, "a number out of range"),
@@ -210,15 +210,23 @@ def test_a_plan_that_is_right_is_taken():
         ({"items": [section([(TILE, 0)], (ADD, 0, 0, -1, -1))]}, "a number out of range"),
         ({"items": [section([(TILE, 0)], (TANH, 0, 0, 0, -1))]}, "a number out of range"),
         ({"items": [section([(TILE, 0)], (TANH, 0, 0, -1))]}, "a plan's item is too short"),
-        ({"items": [section([(CONSTANT, 0)], (TANH, 0, 0, -1, -1))]}, "a constant cannot be written"),
+        ({"items": [section([(CONSTANT, 0)], (TANH, 0, 0, -1, -1))]}, "constants and vectors cannot be written"),
+        (
+            {"arrays": [WIDE, LEARNED], "items": [section([(ARRAY, 0), (ARRAY, 1)], (TANH, 1, 0, -1, -1))]},
+            "constants and vectors cannot be written",
+        ),
         ({"items": [section([(ARRAY, 0)], width=ROW_NUMBER)]}, "an operand's width is not its section's"),
         (
             {"arrays": [WIDE, NARROW], "items": [section([(ARRAY, 0), (ARRAY, 1)], (TANH, 1, 0, -1, -1))]},
             "a wide result cannot be one number a row",
         ),
-        ({"items": [[SUM, 0, 0]]}, "a sum is one number a row"),
-        ({"arrays": [WIDE, NARROW], "items": [[PRODUCTS, 1, 0]]}, "a product needs a vector"),
-        ({"arrays": [WIDE, NARROW], "items": [[PRODUCTS, 0, 1, 0, 1, 0, 0]]}, "a product needs a vector"),
+        ({"items": [[SUM, 0, -1, 0]]}, "a sum is one number a row"),
+        ({"items": [[SUM, 0, -1]]}, "a plan's item is too short"),
+        ({"arrays": [WIDE, NARROW], "items": [[SUM, 1, -1, 1]]}, "products and sums need whole rows"),
+        ({"arrays": [WIDE, NARROW], "items": [[SUM, 0, 1, 1]]}, "products and sums need whole rows"),
+        ({"arrays": [LEARNED, NARROW], "items": [[SUM, 0, -1, 1]]}, "products and sums need whole rows"),
+        ({"arrays": [WIDE, NARROW], "items": [[PRODUCTS, 1, 0]]}, "products and sums need whole rows"),
+        ({"arrays": [WIDE, NARROW], "items": [[PRODUCTS, 0, 1, 0, 1, 0, 0]]}, "products and sums need whole rows"),
         ({"items": [[PRODUCTS, 0, 1, 0, 0, len(STARTS), 0]]}, "a number out of range"),
         ({"items": [[PRODUCTS, 0, 1, 0, 0, STARTS.index("array"), 1]]}, "a number out of range"),
         ({"items": [[PRODUCTS, 0, 2, 0, 0, 0, 0]]}, "a plan's item is too short"),

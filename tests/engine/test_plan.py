@@ -2,9 +2,10 @@
 
 import pytest
 
-from ostinato.cells import CELLS, cell, sigmoid, tanh
+from ostinato.cells import CELLS, cell, layer_norm, sigmoid, tanh
 from ostinato.engine.compiled import compiled
 from ostinato.engine.plan import ARRAYS, ITEMS, OPCODES, STARTS, Recording, lower
+from ostinato.program import Instruction, Program, derivative
 from ostinato.program.hoist import hoist
 
 from .problems import NOISY, PROGRAMS
@@ -30,6 +31,10 @@ def array(plan, number):
     """Return an array of a plan as words."""
     kind, width, index = plan.arrays[number]
     return ARRAYS[kind], plan.letters[width] if width >= 0 else "", index
+
+
+def sums(plan):
+    return [item for item in plan.items if item[0] == SUM]
 
 
 def products(plan):
@@ -107,7 +112,65 @@ def test_sums_over_a_row_have_stages_of_their_own():
     assert "sum" in kinds(plan)
     for item in plan.items:
         if item[0] == SUM:
-            assert array(plan, item[2]) == ("local", "", 0)
+            assert array(plan, item[3]) == ("local", "", 0)
+
+
+def test_what_is_multiplied_to_be_added_up_is_not_written_down():
+    @cell(gates="a", state="h", vectors="scale shift")
+    def normal(x, s, p):
+        return s.h + layer_norm(x.a, p.scale, p.shift)
+
+    plan = lower(step_of(normal.program))
+    mean, variance = [[array(plan, number) if number >= 0 else None for number in item[1:3]] for item in sums(plan)]
+    assert mean == [("projection", "H", 0), None]
+    assert variance[0] == variance[1] == ("local", "H", 0)
+    assert "square" not in [name for section in operations(plan) for name in section]
+
+
+# ---- where new states lie
+
+
+def moved(program):
+    """Return the names of the states whose new value does not take the place of the old one."""
+    return [program.state_names[index] for kind, _, index in lower(step_of(program)).arrays if ARRAYS[kind] == "new"]
+
+
+def test_a_state_that_only_its_own_new_value_reads_stays_where_it_is():
+    assert moved(CELLS["min_lstm"].program) == []
+    assert moved(CELLS["lstm"].program) == ["h"]  # which products read
+
+
+def test_a_state_that_is_read_after_its_new_value_is_there_keeps_a_place_of_its_own():
+    @cell(gates="a", state="h q")
+    def later(x, s):
+        q = 0.5 * s.q + x.a
+        return tanh(q) * s.q + s.h, q
+
+    assert moved(later.program) == ["q"]
+
+
+def test_states_that_change_places_keep_places_of_their_own():
+    @cell(gates="a", state="h q")
+    def swapped(x, s):
+        return s.q, s.h + x.a
+
+    assert moved(swapped.program) == ["h", "q"]
+
+
+def test_a_state_that_two_instructions_read_is_one_state():
+    old = Instruction("state", name="h")
+    states = (("h", "H"), ("q", "H"))
+    code = (old, old, Instruction("tanh", (0,)), Instruction("multiply", (2, 1)))
+    program = Program((), states, (), (), ("h",), code, (2, 3))
+    assert "h" in moved(program)
+
+
+def test_what_is_recorded_is_written_there_at_once_unless_a_product_reads_it():
+    program = step_of(CELLS["layer_norm_gru"].program)
+    slots = {slot: (number,) for number, slot in enumerate(derivative(program).kept)}
+    plan = lower(program, Recording(slots=slots))
+    assert "copy" not in [name for section in operations(plan) for name in section]
+    assert sorted(index for kind, _, index in plan.arrays if ARRAYS[kind] == "panel") == list(range(12))
 
 
 def test_a_projection_is_a_product_that_goes_to_the_new_state():

@@ -370,6 +370,22 @@ def test_states_that_are_recorded_for_their_old_values_spare_what_made_the_new_o
     assert derivative(two_sums.program).recorded == ("c", "e")
 
 
+def test_of_a_sum_over_a_row_the_number_is_kept_that_stands_for_it():
+    assert [said.split()[0] for said in kept("layer_norm_gru")] == ["subtract", "sqrt"] * 6
+    back = derivative(CELLS["layer_norm_gru"].program).program
+    assert [i.operation for i in back.instructions].count("sum") == 2 * 6
+    assert [width for _, width in back.streams].count("1") == 6
+
+
+def test_vectors_that_are_always_added_together_share_the_sum_of_their_gradients():
+    back = derivative(CELLS["layer_norm_gru"].program)
+    sums = {vector: a for a, vector in back.accumulated}
+    assert len(sums) == 12
+    assert len(set(sums.values())) == 10
+    assert sums["shift_xr"] == sums["shift_hr"] != sums["shift_xz"] == sums["shift_hz"]
+    assert sums["shift_xn"] != sums["shift_hn"]
+
+
 def test_equal_gradients_are_emitted_once():
     back = derivative(CELLS["lstm"].program)
     assert len(back.program.output) == 4

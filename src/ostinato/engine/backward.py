@@ -48,13 +48,9 @@ class _Backward:
         for part, given in zip(self.d_state, d_final, strict=True):
             if given is not None:
                 part[:] = given
-        # A vector's gradient is added up for each sequence, and over sequences at the end.
-        self.d_vectors = {
-            number: zeros((inputs.batch, self.d_weights[number].shape[0]))
-            for kind, number in self.sized.carried
-            if kind == "vector"
-        }
-        lies = {"state": dict(enumerate(self.d_state)), "vector": self.d_vectors}
+        # Vectors' gradients are added up for each sequence, and over sequences at the end.
+        self.sums = [zeros((inputs.batch, self.d_weights[first].shape[0])) for first, *_ in self.sized.vector_sums]
+        lies = {"state": self.d_state, "sum": self.sums}
         self.carried = [address(lies[kind][number]) if kind else 0 for kind, number in self.sized.carried]
         self.given = [address(stream) for stream in inputs.streams]
         first, size = address(d_y), self.arrays.itemsize
@@ -107,7 +103,9 @@ class _Backward:
 
     def gradients(self) -> Gradients:
         """Return everything, once all segments are done."""
-        for number, rows in self.d_vectors.items():
+        for vectors, rows in zip(self.sized.vector_sums, self.sums, strict=True):
             # Over sequences, in their order: the sum does not depend on who ran which.
-            self.d_weights[number][:] = rows.sum(0)
+            total = rows.sum(0)
+            for number in vectors:
+                self.d_weights[number][:] = total
         return Gradients(self.d_x, self.d_state, dict(zip(self.sized.names, self.d_weights, strict=True)))

@@ -16,7 +16,7 @@ from functools import cached_property
 
 from ..program import Instruction, Program
 from ..program.declarations import SCALAR
-from ..program.operations import ELEMENTWISE
+from ..program.operations import ELEMENTWISE, PRODUCTS, REDUCTIONS
 
 OPCODES = (*ELEMENTWISE, "copy", "multiply_add", "multiply_subtract", "subtract_multiply")
 """The core's elementwise operations, by number: those of the language, a·b+c, a·b-c and c-a·b.
@@ -30,7 +30,6 @@ the input itself; the input's product for a gate."""
 ITEMS = ("section", "products", "sum", "barrier")
 STARTS = ("zero", "bias", "array")
 """What a product is added to: nothing, the gate's recurrent bias, or another array."""
-PRODUCTS = ("recurrent", "matrix")
 
 
 @dataclass(frozen=True)
@@ -78,6 +77,7 @@ class _Lowering:
         self.arrays: list[tuple[int, int, int]] = []
         self.constants: list[tuple[float, int]] = []
         self.array_of: dict[int, int] = {}
+        self.spread: dict[int, int] = {}  # vectors that products and sums read → scratch with a row for each sequence
         self.fused = _Fusions(program)
         self.results = {
             slot: state
@@ -110,14 +110,16 @@ class _Lowering:
 
     def _is_heavy(self, slot: int) -> bool:
         """Whether a slot needs whole rows: stage k's products and sums come after its elementwise work."""
-        operation = self.program.instructions[slot].operation
-        return operation in (*PRODUCTS, "sum") or slot in self.fused.products
+        return self._is_product(slot) or self.program.instructions[slot].operation in REDUCTIONS
+
+    def _is_product(self, slot: int) -> bool:
+        return self.program.instructions[slot].operation in PRODUCTS or slot in self.fused.products
 
     def _is_elementwise(self, slot: int) -> bool:
         return self.program.instructions[slot].operation in ELEMENTWISE and not self._is_heavy(slot)
 
     def _stages(self) -> dict[int, int]:
-        """Return the stage of every live slot: products as early as can be, elementwise work as late."""
+        """Return the stage of every live slot: elementwise work as late as its users let it be, all else as early."""
         stage: dict[int, int] = {}
         for slot in self.live:
             start = self.fused.start_of(slot)
@@ -125,18 +127,19 @@ class _Lowering:
                 (stage[a] + (self._is_heavy(a) and a != start) for a in self._arguments(slot)),
                 default=0,
             )
-        last = max((s + self._is_heavy(slot) for slot, s in stage.items()), default=0)
         for slot in reversed(self.live):
             if self._is_elementwise(slot):
-                stage[slot] = min((stage[user] for user in self._users[slot]), default=last)
+                stage[slot] = min((stage[user] for user in self._users[slot]), default=stage[slot])
         return stage
 
     # ---- where each value lies
 
     def _array(self, kind: str, width: str, index: int = 0) -> int:
-        number = -1 if width == SCALAR else self.letters.index(width)
-        self.arrays.append((ARRAYS.index(kind), number, index))
+        self.arrays.append((ARRAYS.index(kind), self._number(width), index))
         return len(self.arrays) - 1
+
+    def _number(self, width: str) -> int:
+        return -1 if width == SCALAR else self.letters.index(width)
 
     def _place_sources(self) -> None:
         program = self.program
@@ -156,23 +159,45 @@ class _Lowering:
             elif operation in kinds:
                 index = indices[operation].index(name) if name else 0
                 self.array_of[slot] = self._array(kinds[operation], width, index)
+            if operation == "vector" and any(self._is_heavy(user) for user in self._users[slot]):
+                self.spread[slot] = self._array("local", width)
 
     def _place_values(self) -> None:
-        unkept = self.recording.unkept
-        self.new = [
-            -1 if name in unkept else self._array("new", width, index)
-            for index, (name, width) in enumerate(self.program.states)
-        ]
+        self.new = [self._place_of_state(index) for index in range(len(self.program.states))]
         for slot in self.live:
             if self._is_heavy(slot):
                 self.array_of[slot] = self._place_of_product(slot)
             elif self._is_elementwise(slot):
-                if self._must_be_stored(slot):
+                # Products read scratch, which lies closer together than an array over all rows.
+                if any(self._is_product(user) for user in self._users[slot]):
                     self.array_of[slot] = self._array("local", self._width(slot))
                 elif slot in self.results:
                     self.array_of[slot] = self.new[self.results[slot]]
                 elif slot in self.recording.slots:
                     self.array_of[slot] = self._array("panel", self._width(slot), self.recording.slots[slot][0])
+                elif self._is_read_elsewhere(slot):
+                    self.array_of[slot] = self._array("local", self._width(slot))
+
+    def _place_of_state(self, index: int) -> int:
+        """A new state takes the old one's place where nothing reads that afterwards; -1 for one that goes nowhere."""
+        name, width = self.program.states[index]
+        if name in self.recording.unkept:
+            return -1
+        old = [slot for slot in self.live if self.program.instructions[slot][::2] == ("state", name)]
+        if old and self._may_be_overwritten(old, index):
+            return self.array_of[old[0]]
+        return self._array("new", width, index)
+
+    def _may_be_overwritten(self, old: Sequence[int], index: int) -> bool:
+        """Whether every value that reads the old state is computed, unit by unit, no later than the new one."""
+        result = self.program.results[index]
+        if result in old:
+            return True
+        if self.results.get(result) != index or any(s in self.results or s in self.recording.slots for s in old):
+            return False
+        written = (self.stage[result], result)
+        users = (user for slot in old for user in self._users[slot])
+        return all(self._is_elementwise(user) and (self.stage[user], user) <= written for user in users)
 
     def _place_of_product(self, slot: int) -> int:
         """A product lies where it starts from, if nothing else reads that."""
@@ -184,13 +209,10 @@ class _Lowering:
                 return lies
         return self._array("local", self._width(slot))
 
-    def _must_be_stored(self, slot: int) -> bool:
+    def _is_read_elsewhere(self, slot: int) -> bool:
         """Whether work outside the slot's own section reads it."""
-        width = self._width(slot)
-        return any(
-            self._is_heavy(user) or self.stage[user] != self.stage[slot] or self._width(user) != width
-            for user in self._users[slot]
-        )
+        place = self.stage[slot], self._width(slot)
+        return any(self._is_heavy(user) or (self.stage[user], self._width(user)) != place for user in self._users[slot])
 
     def _width(self, slot: int) -> str:
         return self.program.types[slot].width
@@ -225,9 +247,9 @@ class _Lowering:
         groups: list[tuple[int, list[int]]] = []
         for slot in slots:
             instruction = self.program.instructions[self.fused.products.get(slot, slot)]
-            argument = self.array_of[instruction.arguments[0]]
+            argument, *others = (self.spread.get(a, self.array_of[a]) for a in self._arguments(slot))
             if instruction.operation == "sum":
-                items.append((ITEMS.index("sum"), argument, self.array_of[slot]))
+                items.append((ITEMS.index("sum"), argument, *(others or [-1]), self.array_of[slot]))
                 continue
             # One that goes on from another product must come after it; the others join those of their argument.
             group = next((jobs for a, jobs in groups if a == argument), None)
@@ -257,12 +279,15 @@ class _Lowering:
 
     def _section(self, stage: int, width: str, closing: bool) -> list[tuple[int, ...]]:
         section = _Section(self)
+        for slot, array in self.spread.items():
+            if stage == 0 and self._width(slot) == width:
+                section.copy(slot, array)
         for slot in self.live:
             if self._is_elementwise(slot) and self.stage[slot] == stage and self._width(slot) == width:
                 section.compute(slot)
         if closing:
             self._close(section, width)
-        return [section.item(self.letters.index(width) if width != SCALAR else -1)] if section.instructions else []
+        return [section.item(self._number(width))] if section.instructions else []
 
     def _close(self, section: _Section, width: str) -> None:
         """Copy results and records to where they belong, unless they were written there at once."""
@@ -275,14 +300,14 @@ class _Lowering:
                     section.copy(slot, self._array("panel", width, panel))
 
     def _panel(self, width: str, index: int) -> tuple[int, int, int]:
-        return ARRAYS.index("panel"), self.letters.index(width), index
+        return ARRAYS.index("panel"), self._number(width), index
 
 
 class _Fusions:
     """Pairs of instructions that the core runs as one, chosen by the program alone.
 
-    products: slot of a sum → the product that is added to something else in it. multiplies: slot of a
-    sum or difference → the multiplication in it. In both the first has no other user.
+    products: slot of a sum of two → the product that is added to something else in it. multiplies: slot of a
+    sum or difference of two, or of a sum over a row → the multiplication in it. In both the latter has no other user.
     """
 
     def __init__(self, program: Program) -> None:
@@ -295,6 +320,8 @@ class _Fusions:
                 self._fuse_product(slot, instruction.arguments)
             if instruction.operation in ("add", "subtract") and slot not in self.products:
                 self._fuse_multiply(slot, instruction.arguments)
+            if instruction.operation == "sum":
+                self._fuse_factors(slot, *instruction.arguments)
 
     def start_of(self, slot: int) -> int | None:
         """Return what the product of a slot is added to."""
@@ -317,6 +344,12 @@ class _Fusions:
                 self.products[slot] = product
                 self.arguments[slot] = (*instruction.arguments, start)
                 return
+
+    def _fuse_factors(self, slot: int, argument: int) -> None:
+        operation, factors, _, _ = self.program.instructions[argument]
+        same_width = all(self.program.types[factor] == self.program.types[argument] for factor in factors)
+        if operation in ("multiply", "square") and same_width and self._is_free(argument):
+            self.arguments[slot] = (factors[0], factors[-1])
 
     def _fuse_multiply(self, slot: int, arguments: Sequence[int]) -> None:
         for argument in arguments[::-1]:

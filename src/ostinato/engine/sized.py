@@ -14,6 +14,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from ..program import Program
+from ..program.declarations import SCALAR
 from ..program.derivative import ProductGradient
 from ..program.keeping import Source
 from .compiled import CompiledStep, core
@@ -87,7 +88,8 @@ class Sized:
 
     def _starts(self, letters: Sequence[str]) -> list[int]:
         panel = core().PANEL
-        return [0, *accumulate(-(-self.width[letter] // panel) * panel for letter in letters)]
+        widths = [1 if letter == SCALAR else self.width[letter] for letter in letters]
+        return [0, *accumulate(-(-width // panel) * panel for width in widths)]
 
     # ---- what is packed
 
@@ -265,11 +267,19 @@ class Sized:
 
     @cached_property
     def carried(self) -> list[tuple[str, int]]:
-        """For each state of the backward program ("state", number), ("vector", number in `names`) or ("", 0)."""
+        """For each state of the backward program ("state", number), ("sum", place in `vector_sums`) or ("", 0)."""
         program, back = self.program, self.step.derivative
         lies = {d: ("state", program.state_names.index(name)) for d, name in back.carried}
-        lies |= {a: ("vector", self.names.index(f"p_{name}")) for a, name in back.accumulated}
+        lies |= {a: ("sum", place) for place, a in enumerate(dict(back.accumulated))}
         return [lies.get(name, ("", 0)) for name in back.program.state_names]
+
+    @cached_property
+    def vector_sums(self) -> list[list[int]]:
+        """The vectors, by their numbers in `names`, whose gradients are added up together."""
+        shared: dict[str, list[int]] = {}
+        for a, name in self.step.derivative.accumulated:
+            shared.setdefault(a, []).append(self.names.index(f"p_{name}"))
+        return list(shared.values())
 
     @cached_property
     def initial_panels(self) -> list[tuple[int, int]]:

@@ -55,7 +55,8 @@ class Declarations:
     gates: names, in the order in which their weights are stacked; each is H wide.
     states: name and width of each state. vectors: the same of each learned vector.
     matrices: the declared matrices. output: the states that a step puts out, joined in this order.
-    streams: name and width of each stream. Only rewrites of a program and derivatives have any, no cell.
+    streams: name and width of each stream, which may be one number a row. Only rewrites of a program and derivatives
+    have any, no cell.
 
     Raises ProgramError when the names do not fit together.
     """
@@ -92,7 +93,7 @@ class Declarations:
             raise ProgramError("a program needs at least one state.")
         if not self.output or not set(self.output) <= {name for name, _ in self.states}:
             raise ProgramError(f"the output {' '.join(self.output)!r} does not name states of the program.")
-        for width in self.width_letters:
+        for width in (*self.width_letters, *(width for _, width in self.states + self.vectors)):
             if not _WIDTH.fullmatch(width):
                 raise ProgramError(f"{width!r} is no width.", "a width is a capital letter, such as H or P.")
             if width in ("B", "T", "D"):
@@ -101,7 +102,7 @@ class Declarations:
     @property
     def declared_widths(self) -> list[str]:
         """The widths of the states, vectors, streams and matrices."""
-        declared = [width for _, width in self.states + self.vectors + self.streams]
+        declared = [width for _, width in self.states + self.vectors + self.streams if width != SCALAR]
         return declared + [letter for matrix in self.matrices for letter in (matrix.rows, matrix.columns)]
 
     @cached_property

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ..errors import ProgramError
 from .declarations import SCALAR, Declarations, Instruction, Matrix
-from .keeping import BASES, Source, available_slots
+from .keeping import BASES, KEPT, Source, available_slots
 from .operations import PRODUCTS
 from .program import Program
 from .pruning import needed, selected
@@ -53,7 +53,8 @@ class Derivative:
     raw_gradient: the emitted state with the gradient of ``x.raw``, if any.
     products: what the gradients of matrices and of biases beside them are formed of.
     carried: each state ``d{i}`` with the forward's state: before the run the gradient of the final state, after it
-    that of the initial state. accumulated: each state ``a{i}`` with the vector.
+    that of the initial state. accumulated: for each vector the state with its sum; vectors that are always added
+    together share one.
 
     A gate, product or matrix that no gradient reaches is not listed: its gradient is zero.
     """
@@ -81,7 +82,7 @@ def derivative(program: Program, constant: frozenset[str] = frozenset()) -> Deri
     forward = _with_shared_slots(program)
     _check_constant(forward, constant)
     # Once as if everything were kept, to see what is asked for; then from what is kept indeed.
-    bases = {slot: Source("kept", slot=slot) for slot, i in enumerate(forward.instructions) if i.operation in BASES}
+    bases = {slot: Source("kept", slot=slot) for slot, i in enumerate(forward.instructions) if i.operation in KEPT}
     draft = _Backward(forward, constant, bases)
     return _Backward(forward, constant, available_slots(forward, draft.asked, draft.states_before)).finish()
 
@@ -176,7 +177,7 @@ class _Backward:
                 values[slot] = self._source("stream", streams[Source("before", name)])
             elif operation == "stream":
                 values[slot] = self._source("stream", streams[Source("given", name)])
-            elif operation not in BASES and all(argument in values for argument in arguments):
+            elif operation not in KEPT and all(argument in values for argument in arguments):
                 moved = tuple(values[argument].slot for argument in arguments)
                 values[slot] = self.tracer.record(Instruction(operation, moved, name, number))
         return values
@@ -303,7 +304,8 @@ class _Backward:
     def finish(self) -> Derivative:
         """Return the backward program with what it leaves out left out."""
         results = {d: self._carried(d, name) for d, name in self.carried.items()}
-        results |= {a: self._accumulated(a, name) for a, name in self.accumulated.items()}
+        accumulated = self._shared_sums()
+        results |= {a: self._accumulated(a, self.accumulated[a]) for a, _ in accumulated}
         emitted = {f"e{slot}": value for value, slot in sorted(self.emitted.items(), key=lambda item: item[1])}
         program = self._program({name: value.slot for name, value in results.items()} | emitted, tuple(emitted))
         streams = {name: self.sources[name] for name, _ in program.streams}
@@ -320,7 +322,7 @@ class _Backward:
             raw_gradient=self.raw_gradient,
             products=tuple(reversed(self.products)),
             carried=tuple(self.carried.items()),
-            accumulated=tuple(self.accumulated.items()),
+            accumulated=accumulated,
         )
 
     def _carried(self, d: str, name: str) -> Value:
@@ -329,6 +331,15 @@ class _Backward:
         if gradient is None:
             return _for_each_unit(like, 0.0)
         return _for_each_unit(like, gradient) if self._is_number(gradient) else gradient
+
+    def _shared_sums(self) -> tuple[tuple[str, str], ...]:
+        """Return for each vector the state of its sum: that of the first vector whose gradient is the same."""
+        first: dict[int, str] = {}
+        shared = []
+        for a, name in self.accumulated.items():
+            gradient = self.gradients.get(("vector", name))
+            shared.append((a if gradient is None else first.setdefault(gradient.slot, a), name))
+        return tuple(shared)
 
     def _accumulated(self, a: str, name: str) -> Value:
         """Return the sum of a vector's gradients so far."""

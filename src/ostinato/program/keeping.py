@@ -1,7 +1,7 @@
 """What the forward pass keeps, so that the backward pass has the values that it asks for.
 
-The states of every step, and for each product or projection that some value depends on, one slot: the highest that
-still stands for it alone, such as the gate's activation. Everything else is recomputed.
+The states of every step, and for each product, projection or sum over a row that some value depends on, one slot: the
+highest that still stands for it alone, such as the gate's activation. Everything else is recomputed.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from .operations import ELEMENTWISE, PRODUCTS
+from .operations import ELEMENTWISE, PRODUCTS, REDUCTIONS
 from .program import Program
 
 BASES = ("input", *PRODUCTS)
 """Operations whose results cannot be recomputed in the backward pass."""
+KEPT = (*BASES, *REDUCTIONS)
+"""Operations whose results are kept: a number a row costs less to keep than whole rows to add up again."""
 PRESENT = ("state", "raw", "vector", "constant", "size", "stream")
 """Sources that the backward pass has in any case."""
 
@@ -46,7 +48,7 @@ def available_slots(program: Program, asked: set[int], recorded: Iterable[str]) 
         recorded |= read
     every_new = _new_states(program, program.state_names)
     for slot in computed:
-        if program.instructions[slot].operation in BASES:
+        if program.instructions[slot].operation in KEPT:
             top = _climbed(program, slot, asked, computed)
             available[top] = every_new.get(top, Source("kept", slot=top))
     return available
@@ -66,7 +68,7 @@ def _computed(program: Program, asked: set[int], available: Iterable[int]) -> se
     available, found = set(available), asked - set(available)
     for slot in range(len(program.instructions) - 1, -1, -1):
         operation, arguments, _, _ = program.instructions[slot]
-        if slot in found and operation not in BASES:
+        if slot in found and operation not in KEPT:
             found.update(argument for argument in arguments if argument not in available)
     return found
 
@@ -74,15 +76,15 @@ def _computed(program: Program, asked: set[int], available: Iterable[int]) -> se
 def _climbed(program: Program, slot: int, asked: set[int], computed: set[int]) -> int:
     """Follow a slot upwards as long as it is asked for through one elementwise instruction alone."""
     while slot not in asked:
-        above = {user for user in program.users[slot] if user in computed and not _is_base(program, user)}
+        above = {user for user in program.users[slot] if user in computed and not _is_kept(program, user)}
         if len(above) != 1:
             break
         (user,) = above
-        if program.instructions[user].operation not in ELEMENTWISE or program.types[user].is_mask:
+        if program.instructions[user].operation not in ELEMENTWISE or program.types[user] != program.types[slot]:
             break
         slot = user
     return slot
 
 
-def _is_base(program: Program, slot: int) -> bool:
-    return program.instructions[slot].operation in BASES
+def _is_kept(program: Program, slot: int) -> bool:
+    return program.instructions[slot].operation in KEPT
