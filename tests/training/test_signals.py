@@ -127,7 +127,7 @@ def test_a_signal_before_training_ends_the_command_at_once(folder):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_signals_from_outside_at_random_times(folder, number):
     """The clock chooses the moment here, so that it is another one each time."""
-    command = [*COMMAND, "--steps", "1500", "--evaluations", "30"]
+    command = [*COMMAND, "--steps", "600", "--evaluations", "30"]
     assert process(*command, "-o", "whole.safetensors").returncode == 0
     for _ in range(200):
         going_on = ["--resume"] if os.path.exists("text.safetensors.checkpoint") else []
@@ -136,7 +136,7 @@ def test_signals_from_outside_at_random_times(folder, number):
         )
         while going_on == [] and running.poll() is None and not os.path.exists("text.safetensors.checkpoint"):
             time.sleep(0.01)
-        time.sleep(random.uniform(0.0, 8.0))
+        time.sleep(random.uniform(0.0, 7.0))
         running.send_signal(number)
         _, said = running.communicate(timeout=300)
         if os.path.exists("text.safetensors"):
