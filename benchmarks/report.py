@@ -14,7 +14,8 @@ class Row(msgspec.Struct):
     """A point: who was timed, and of the others why not.
 
     operations: floating-point operations of one call (`problem.operations`). rows: live rows N, one for each step
-    of each sequence. peak: GFLOP/s of the machine's multiply-adds, measured in turns with the contenders.
+    of each sequence. peak: GFLOP/s of the machine's multiply-adds, measured in turns with the contenders. cost: in the
+    group "cells" the time a multiply-add as a multiple of the LSTM's, which takes its turn in every round.
     """
 
     point: Point
@@ -23,6 +24,7 @@ class Row(msgspec.Struct):
     timings: dict[str, Timing]
     left_out: dict[str, str]
     peak: float | None = None
+    cost: float | None = None
 
     @property
     def ours(self) -> Timing | None:

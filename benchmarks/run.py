@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
-from .contenders import REFERENCE, Entry, Refused
+from .contenders import OURS, REFERENCE, Entry, Refused
 from .grid import Point
 from .parity import fault
 from .problem import Array, live_rows, operations
@@ -15,6 +16,8 @@ from .worker import Failed, Worker
 
 PEAK = "peak"
 """The machine's place among those that take turns."""
+LSTM = "lstm"
+"""The place of Ostinato's LSTM, where other cells are compared with it."""
 Tell = Callable[[str], None]
 """Takes a line on how far the run is."""
 
@@ -68,18 +71,41 @@ def run_point(
         else:
             left_out[entry.name] = reason
             tell(f"  {entry.name} is not timed: {reason}")
+    beside = _beside(field, point, entries) if OURS in ready else {}
     timings: dict[str, Timing] = {}
     while ready and not timings:
         try:
-            timings = in_turns({PEAK: meter, **ready}, settings.rounds, settings.seconds, settings.pause)
+            timings = in_turns({PEAK: meter, **beside, **ready}, settings.rounds, settings.seconds, settings.pause)
         except Failed as error:
             name = error.contender
-            del ready[name]
+            (ready if name in ready else beside).pop(name)
             left_out[name] = f"failed: {error}"
             field.dismiss(name)
             tell(f"  {name} is not timed: {left_out[name]}")
     peak = 1e3 / timings.pop(PEAK).median if timings else None
-    return Row(point, live_rows(point), operations(point), timings, left_out, peak)
+    lstm = timings.pop(LSTM, None)
+    cost = _cost(point, timings[OURS], lstm) if lstm and OURS in timings else None
+    return Row(point, live_rows(point), operations(point), timings, left_out, peak, cost)
+
+
+def _beside(field: Field, point: Point, entries: Sequence[Entry]) -> dict[str, Timed]:
+    """Return who takes turns with a cell: the LSTM of the same size, which has a point of its own."""
+    if point.group != "cells":
+        return {}
+    ours = next(entry for entry in entries if entry.name == OURS)
+    worker = field.worker(ours._replace(name=LSTM))
+    try:
+        worker.prepare(replace(point, cell=LSTM))
+    except Failed:
+        field.dismiss(LSTM)
+        return {}
+    return {LSTM: worker}
+
+
+def _cost(point: Point, ours: Timing, lstm: Timing) -> float | None:
+    """Return the time a multiply-add as a multiple of the LSTM's."""
+    own, other = operations(point), operations(replace(point, cell=LSTM))
+    return ours.median / own / (lstm.median / other) if own and other else None
 
 
 def _prepare(field: Field, entry: Entry, point: Point, expected: dict[str, Array]) -> str | None:

@@ -67,9 +67,8 @@ def _cells(report: Report) -> Iterator[Line]:
 
 
 def cost_of_cells(rows: Iterable[Row]) -> dict[str, float]:
-    """Return each cell's time a multiply-add as a multiple of the LSTM's; empty without one."""
-    times = {row.point.cell: row.ours.median / row.operations for row in rows if row.ours and row.operations}
-    return {cell: time / times["lstm"] for cell, time in times.items()} if "lstm" in times else {}
+    """Return each cell's time a multiply-add as a multiple of the LSTM's, where it was measured."""
+    return {row.point.cell: row.cost for row in rows if row.cost is not None}
 
 
 def _linear(report: Report) -> Iterator[Line]:

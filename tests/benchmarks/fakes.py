@@ -40,9 +40,9 @@ class Dying(Contender):
 
 
 class FakeWorker:
-    """Takes `seconds` a call; what it answers with is given, or raised."""
+    """Takes `seconds` a call; what it answers with is given, or raised. dies: the name of one that dies when timed."""
 
-    def __init__(self, answer, seconds=0.001, dies=False):
+    def __init__(self, answer, seconds=0.001, dies=None):
         self.answer, self.seconds, self.dies, self.timed = answer, seconds, dies, 0
 
     def prepare(self, point):
@@ -52,7 +52,7 @@ class FakeWorker:
 
     def time(self, seconds):
         if self.dies:
-            raise Failed("dying", "its process died")
+            raise Failed(self.dies, "its process died")
         self.timed += 1
         return self.seconds
 

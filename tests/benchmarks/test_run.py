@@ -67,7 +67,7 @@ def test_who_is_wrong_refuses_or_fails_is_not_timed():
 
 
 def test_who_dies_while_being_timed_is_left_out_and_the_others_are_timed():
-    workers = {"dying": FakeWorker(ANSWER, dies=True), "right": FakeWorker(ANSWER)}
+    workers = {"dying": FakeWorker(ANSWER, dies="dying"), "right": FakeWorker(ANSWER)}
     row = run_point(FakeField(workers), POINT, [entry(name) for name in workers], SETTINGS, METER, lambda line: None)
     assert list(row.timings) == ["right"]
     assert row.left_out == {"dying": "failed: its process died"}
@@ -127,3 +127,22 @@ def test_a_process_answers_on_as_many_threads_as_it_is_given():
         assert 0 < worker.time(0.001) < 1
     finally:
         worker.close()
+
+
+def test_the_lstm_takes_turns_with_other_cells():
+    point = Point("cells", "gru", 2, 3, 4, 5)
+    workers = {"ostinato": FakeWorker(ANSWER, seconds=0.003), "lstm": FakeWorker(ANSWER, seconds=0.002)}
+    row = run_point(FakeField(workers), point, [entry("ostinato")], SETTINGS, METER, lambda line: None)
+    assert list(row.timings) == ["ostinato"]
+    assert workers["lstm"].timed == SETTINGS.rounds
+    # Of an LSTM's four gates a GRU has three: at equal speed it would take three quarters of the time.
+    assert row.cost == pytest.approx(3 / 2 / (3 / 4))
+
+
+def test_a_cell_is_timed_without_an_lstm_that_fails():
+    point = Point("cells", "gru", 2, 3, 4, 5)
+    for lstm in (FakeWorker(Failed("lstm", "no luck")), FakeWorker(ANSWER, dies="lstm")):
+        workers = {"ostinato": FakeWorker(ANSWER), "lstm": lstm}
+        row = run_point(FakeField(workers), point, [entry("ostinato")], SETTINGS, METER, lambda line: None)
+        assert list(row.timings) == ["ostinato"]
+        assert row.cost is None
