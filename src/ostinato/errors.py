@@ -7,6 +7,7 @@
     ├── OptionError        an option is unknown, out of range or contradicts another (exit code 2)
     ├── DataError          a file or a text cannot be used as data
     ├── FileFormatError    a model file or a checkpoint is damaged, too new or not ours
+    ├── StreamError        a stream is not open, or there is no room for another
     ├── TrainingError      training cannot go on
     ├── Interrupted        a signal stopped the run, after its state was saved (exit code 130 or 143)
     └── MissingExtraError  the install lacks an optional part
@@ -59,6 +60,10 @@ class DataError(OstinatoError, ValueError):
 
 class FileFormatError(OstinatoError, ValueError):
     """A model file or a checkpoint is damaged, of another format, or of a newer version."""
+
+
+class StreamError(OstinatoError, LookupError):
+    """A stream is not open, or there is no room for another."""
 
 
 class TrainingError(OstinatoError):

@@ -46,7 +46,7 @@ def test_the_runtime_takes_the_networks_weights_by_its_names(pair):
     network, runtime = pair
     shapes = {name: tuple(weight.shape) for name, weight in network.named_parameters()}
     assert len(runtime.stack.layers) == 2
-    assert shapes == SymbolArchitecture(runtime.stack.cell, V, H, H, 2).weight_shapes()
+    assert shapes == SymbolArchitecture(runtime.stack.architecture.cell, V, H, H, 2).weight_shapes()
 
 
 def test_nats_equal_the_networks(pair):
@@ -73,12 +73,12 @@ def test_scores_of_steps_equal_those_of_the_whole(pair):
         scores.append(each)
     assert_close(np.stack(scores), expected.numpy(), "scores")
     assert_close(state, final, "state")
-    assert_close(runtime.read(text, runtime.initial_state(3)), final, "state after reading")
+    assert_close(runtime.skim(text, runtime.initial_state(3)), final, "state after reading")
 
 
 def test_a_state_is_not_changed_by_going_on_from_it(pair):
     _, runtime = pair
-    state = runtime.read(ids(20)[:, None], runtime.initial_state())
+    state = runtime.skim(ids(20)[:, None], runtime.initial_state())
     before = [part.copy() for layer in state for part in layer]
     first, _ = runtime.step(ids(1), state)
     again, _ = runtime.step(ids(1), state)

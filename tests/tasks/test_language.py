@@ -256,7 +256,7 @@ def test_the_prompt_matters_and_is_left_out(small_model):
 
 
 def test_text_comes_as_it_is_made(small_model):
-    pieces = small_model.stream("if", 10**12, seed=5)
+    pieces = small_model.write("if", 10**12, seed=5)
     assert "".join(next(pieces) for _ in range(80)) == small_model.generate("if", 80, seed=5)
 
 
@@ -264,7 +264,7 @@ def test_what_is_written_is_drawn_from_the_scores_of_the_runtime(small_model):
     """Symbol by symbol, from a state that is carried: no text is read twice."""
     runtime, random = small_model.runtime, np.random.default_rng(5)
     ids = small_model.vocabulary_.encode("while ")
-    state = runtime.read(ids[:-1, None], runtime.initial_state())
+    state = runtime.skim(ids[:-1, None], runtime.initial_state())
     drawn = [ids[-1]]
     for _ in range(40):
         scores, state = runtime.step(np.array(drawn[-1:]), state)
@@ -285,7 +285,7 @@ def test_without_newlines_an_empty_prompt_is_the_first_symbol():
 
 def test_no_length_is_no_text(small_model):
     assert small_model.generate("if", 0) == ""
-    assert list(small_model.stream("if", 0)) == []
+    assert list(small_model.write("if", 0)) == []
 
 
 def test_unknown_characters_are_named_or_skipped(small_model):
@@ -309,7 +309,7 @@ def test_unknown_characters_are_named_or_skipped(small_model):
     ],
 )
 def test_figures_out_of_range_are_refused_before_anything_is_written(small_model, how, message):
-    assert refusal(OptionError, small_model.stream, "if", **how)[0] == message
+    assert refusal(OptionError, small_model.write, "if", **how)[0] == message
 
 
 def test_the_stop_string_ends_the_text_and_is_left_out(small_model):

@@ -19,6 +19,7 @@ from .evaluate import evaluate
 from .fit import fit
 from .generate import generate
 from .info import info
+from .stream import stream
 
 
 class _Commands(click.Group):
@@ -44,7 +45,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, fit, generate, evaluate, info, cells):
+for command in (demo, fit, generate, stream, evaluate, info, cells):
     cli.add_command(command)
 
 

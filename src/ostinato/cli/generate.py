@@ -63,7 +63,7 @@ def generate(
         if index:
             click.echo(f"\n--- sample {index + 1} ---")
         each = None if seed is None else seed + index
-        pieces = opened.stream(prompt, length, seed=each, **how)  # type: ignore[arg-type]
+        pieces = opened.write(prompt, length, seed=each, **how)  # type: ignore[arg-type]
         click.echo(prompt, nl=False)
         for piece in pieces:
             click.echo(piece, nl=False)

@@ -29,15 +29,18 @@ class Prepared:
         self.weights = dict(weights)
         self._bound = dispatch.bind(program, self.weights)
 
-    def sequence(self, x: Array, state: Sequence[Array], lengths: Any = None) -> tuple[Array, list[Array]]:
+    def sequence(
+        self, x: Array, state: Sequence[Array], lengths: Any = None, reverse: bool = False
+    ) -> tuple[Array, list[Array]]:
         """Run over x [T, B, D] from a state [B, width] each; return y [T, B, O] and the state after it.
 
-        lengths: B whole numbers, the steps of each sequence; None means all T.
+        lengths: B whole numbers, the steps of each sequence; None means all T. reverse: from each sequence's last step
+        to its first.
         """
         shapes.expect("Prepared.sequence", "x", np.asarray(x), "T B D")
         steps, batch = np.shape(x)[:2]
         known = checked_lengths("Prepared.sequence", lengths, steps, batch)
-        call = Call(self.program, self.weights, x, Packing.of(steps, batch, known, reverse=False))
+        call = Call(self.program, self.weights, x, Packing.of(steps, batch, known, reverse))
         return dispatch.run(call, state, self._bound)
 
     def step(self, x: Array, state: Sequence[Array]) -> tuple[Array, list[Array]]:

@@ -35,9 +35,9 @@ class SymbolNetwork(nn.Module):
             sizes.hidden_size,
             sizes.num_layers,
             dropout=dropout,
-            widths=_further(sizes),
+            widths=sizes.stack.further_widths,
         )
-        self.head = nn.Linear(sizes.output_size, sizes.vocabulary_size)
+        self.head = nn.Linear(sizes.stack.output_size, sizes.vocabulary_size)
         self.dropout = dropout
         nn.init.zeros_(self.head.bias)
 
@@ -70,7 +70,3 @@ class SymbolNetwork(nn.Module):
 
     def _tensor(self, ids: Ids) -> Tensor:
         return torch.from_numpy(ids).to(self.head.weight.device)
-
-
-def _further(architecture: SymbolArchitecture) -> dict[str, int]:
-    return {letter: size for letter, size in architecture.widths.items() if letter != "H"}

@@ -2,56 +2,139 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cells import Cell
+from ..architecture import RecurrentArchitecture
 from ..engine import prepare
 from ..engine.call import Call
 from ..engine.packing import Packing, checked_lengths
+from ..errors import OptionError, ShapeError
 
 Array = NDArray[Any]
 State = tuple[tuple[Array, ...], ...]
-"""One named tuple a layer, with an array [B, width] for each of the cell's states."""
+"""One named tuple a layer, with an array [B, width] for each of the cell's states ([2, B, width] if bidirectional)."""
 
 
 class Stack:
-    """Layers of one cell in one direction, each reading the output of the one before.
+    """Layers of one cell, each reading the output of the one before; what `ostinato.nn.Recurrent` is in torch.
 
-    weights: for each layer the weights that `Program.weight_shapes` names. widths: a size for each of
-    the cell's width letters.
+    weights: by the names of `RecurrentArchitecture.weight_shapes`.
     """
 
-    def __init__(self, cell: Cell, widths: dict[str, int], weights: Sequence[dict[str, Array]]) -> None:
-        self.cell = cell
-        self.widths = widths
-        self.layers = [prepare(cell.program, layer) for layer in weights]
+    def __init__(self, architecture: RecurrentArchitecture, weights: Mapping[str, Array]) -> None:
+        self.architecture, self.program = architecture, architecture.program
+        self.weights = dict(weights)
+        self.output_size, self.layer_count = architecture.output_size, architecture.num_layers
+        self.layers = [
+            [
+                prepare(architecture.program, architecture.layer_weights(weights, layer, direction))
+                for direction in range(architecture.num_directions)
+            ]
+            for layer in range(architecture.num_layers)
+        ]
+        self._start = [
+            [
+                [weights.get(name) for name in architecture.initial_state_names(layer, direction)]
+                for direction in range(architecture.num_directions)
+            ]
+            for layer in range(architecture.num_layers)
+        ]
+        self._dtype = next(iter(weights.values())).dtype if weights else np.dtype(np.float32)
+
+    @property
+    def text(self) -> str:
+        """What decides, beside the weights, what the stack computes."""
+        return f"{self.program.text}\nresidual {self.architecture.residual}"
+
+    # ---- states
 
     def initial_state(self, batch: int) -> State:
-        """Return the zero state for B sequences."""
-        zeros = [np.zeros((batch, self.widths[width]), np.float32) for _, width in self.cell.program.states]
-        return tuple(self.cell.State(*zeros) for _ in self.layers)
+        """Return the state before the first step of B sequences: zero, or as it was learned."""
+        return tuple(self._state(self._initial(layer, batch)) for layer in range(len(self.layers)))
 
-    def sequence(self, x: Array, state: State) -> tuple[Array, State]:
-        """Run over x [T, B, D]; return y [T, B, O] and the state after it."""
-        return self._through([layer.sequence for layer in self.layers], x, state)
+    def _initial(self, layer: int, batch: int) -> list[Array]:
+        parts = []
+        for index, (_, width) in enumerate(self.architecture.program.states):
+            size = self.architecture.widths[width]
+            given = [start[index] for start in self._start[layer]]
+            starts = [
+                np.zeros((batch, size), self._dtype) if one is None else np.tile(one, (batch, 1)) for one in given
+            ]
+            parts.append(np.stack(starts) if self.architecture.bidirectional else starts[0])
+        return parts
 
-    def step(self, x: Array, state: State) -> tuple[Array, State]:
-        """Run one step over x [B, D]; return y [B, O] and the state after it."""
-        return self._through([layer.step for layer in self.layers], x, state)
+    def _state(self, parts: Sequence[Array]) -> tuple[Array, ...]:
+        state: tuple[Array, ...] = self.architecture.cell.State(*parts)
+        return state
 
-    def _through(self, runs: Sequence[Callable[..., Any]], x: Array, state: State) -> tuple[Array, State]:
+    def _checked(self, state: Sequence[Sequence[Array]]) -> Sequence[Sequence[Array]]:
+        names = self.architecture.program.state_names
+        if len(state) != len(self.layers) or any(len(part) != len(names) for part in state):
+            raise ShapeError(
+                f"a state of {len(self.layers)} layers with {' '.join(names)} each was expected.",
+                "give the state that an earlier call returned.",
+            )
+        return state
+
+    # ---- running
+
+    def check_streams(self) -> None:
+        """Raise OptionError where the stack is bidirectional."""
+        if self.architecture.bidirectional:
+            raise OptionError(
+                "a bidirectional model cannot stream: its second direction reads a sequence from the end.",
+                "run whole sequences.",
+            )
+
+    def sequence(self, x: Array, state: Sequence[Sequence[Array]], lengths: Any = None) -> tuple[Array, State]:
+        """Run over x [T, B, D]; return y [T, B, O], zero beyond each length, and the state after each last step."""
         after = []
-        for run, before in zip(runs, state, strict=True):
-            x, final = run(x, before)
-            after.append(self.cell.State(*final))
+        for layer, before in enumerate(self._checked(state)):
+            y, final = self._run_layer(layer, x, before, lengths)
+            x = self._with_residual(y, x, lengths)
+            after.append(self._state(final))
         return x, tuple(after)
+
+    def step(self, x: Array, state: Sequence[Sequence[Array]]) -> tuple[Array, State]:
+        """Run one step over x [B, D]; return y [B, O] and the state after it.
+
+        Raises OptionError where the stack is bidirectional.
+        """
+        self.check_streams()
+        after = []
+        for layer, before in zip(self.layers, self._checked(state), strict=True):
+            y, final = layer[0].step(x, before)
+            x = self._with_residual(y, x, None)
+            after.append(self._state(final))
+        return x, tuple(after)
+
+    def _run_layer(self, layer: int, x: Array, state: Sequence[Array], lengths: Any) -> tuple[Array, Sequence[Array]]:
+        if not self.architecture.bidirectional:
+            return self.layers[layer][0].sequence(x, state, lengths)
+        outputs, finals = [], []
+        for direction, prepared in enumerate(self.layers[layer]):
+            before = [part[direction] for part in state]
+            y, final = prepared.sequence(x, before, lengths, reverse=direction == 1)
+            outputs.append(y)
+            finals.append(final)
+        return np.concatenate(outputs, axis=-1), [np.stack(parts) for parts in zip(*finals, strict=True)]
+
+    def _with_residual(self, y: Array, x: Array, lengths: Any) -> Array:
+        if not self.architecture.residual or x.shape[-1] != y.shape[-1]:
+            return y
+        if lengths is not None:
+            beyond = np.arange(len(x))[:, None] >= np.asarray(lengths)
+            x = np.where(beyond[:, :, None], x.dtype.type(0), x)
+        total: Array = y + x
+        return total
 
     def engine_call(self, x: Array, lengths: Any = None) -> Call:
         """Return what the first layer would ask the engine to run; for `ostinato.engine.explain`."""
         steps, batch = x.shape[:2]
         known = checked_lengths("Stack", lengths, steps, batch)
-        return Call(self.cell.program, self.layers[0].weights, x, Packing.of(steps, batch, known, reverse=False))
+        first = self.layers[0][0]
+        return Call(first.program, first.weights, x, Packing.of(steps, batch, known, reverse=False))

@@ -26,6 +26,7 @@ from ..runtime.sampling import Sampling
 from ..versions import versions
 from .language_options import LanguageOptions, check, sized
 from .options import Natural, make
+from .runs import Runs
 
 if TYPE_CHECKING:
     from ..training.language import Plan
@@ -75,7 +76,7 @@ class Evaluation(msgspec.Struct, frozen=True, omit_defaults=True):
     missing: dict[str, str] = {}
 
 
-class LanguageModel:
+class LanguageModel(Runs):
     """A model of text: p(next symbol | all symbols before it), by a recurrent network over symbols.
 
     cell: a `Cell`, or the name of one that comes with Ostinato. options: the fields of
@@ -217,7 +218,7 @@ class LanguageModel:
             self._runtime = SymbolRuntime(self.architecture_, self.weights_)
         return self._runtime
 
-    def stream(
+    def write(
         self,
         prompt: str = "",
         length: int = 500,
@@ -229,7 +230,7 @@ class LanguageModel:
         stop: str | None = None,
         unknown: Unknown = "error",
     ) -> Iterator[str]:
-        """Yield text as it is made, the prompt left out.
+        """Yield text as it is made, the prompt left out; `generate` returns it whole.
 
         The state is carried: each symbol costs the same however long the text, and memory is constant.
 
@@ -262,12 +263,12 @@ class LanguageModel:
         """Return text that goes on from the prompt, which is left out.
 
         samples: None gives one text, a number a list of so many; with a seed, sample k has seed + k. The
-        other arguments and the errors are those of `stream`.
+        other arguments and the errors are those of `write`.
         """
         if samples is None:
-            return "".join(self.stream(prompt, length, seed=seed, **how))
+            return "".join(self.write(prompt, length, seed=seed, **how))
         seeds = [None if seed is None else seed + index for index in range(samples)]
-        return ["".join(self.stream(prompt, length, seed=each, **how)) for each in seeds]
+        return ["".join(self.write(prompt, length, seed=each, **how)) for each in seeds]
 
     def evaluate(
         self,
@@ -322,7 +323,7 @@ class LanguageModel:
         self, runtime: SymbolRuntime, prompt: Ids, length: int, sampling: Sampling, random: np.random.Generator
     ) -> Iterator[str]:
         decoder = self.vocabulary_.decoder()
-        state = runtime.read(prompt[:-1, None], runtime.initial_state())
+        state = runtime.skim(prompt[:-1, None], runtime.initial_state())
         symbol = prompt[-1:]
         for _ in range(length):
             scores, state = runtime.step(symbol, state)

@@ -1,0 +1,83 @@
+"""Layers without memory, as programs that never read their state: equal bits in any batch, as a stack gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cells.language import layer_norm
+from ..engine import prepare
+from ..program import Instruction, Program
+from ..program.declarations import Declarations
+from ..program.trace import Tracer, Value
+
+Array = NDArray[Any]
+Read = Callable[..., Value]
+
+
+def _program(build: Callable[[Read], Value], gates: str = "", vectors: str = "") -> Program:
+    """Return the program whose one state, H wide, is its output; `build` makes it of sources that it reads by name."""
+    widths = tuple((name, "H") for name in vectors.split())
+    declared = Declarations(tuple(gates.split()), (("y", "H"),), widths, (), ("y",))
+    tracer = Tracer(declared)
+    y = build(lambda operation, name="": tracer.record(Instruction(operation, name=name)))
+    return Program(
+        declared.gates, declared.states, declared.vectors, (), declared.output, tuple(tracer.instructions), (y.slot,)
+    )
+
+
+LINEAR = _program(lambda read: read("input", "y"), gates="y")
+"""y = W x + b."""
+NORM = _program(
+    lambda read: layer_norm(read("raw"), read("vector", "scale"), read("vector", "shift")), vectors="scale shift"
+)
+"""y = (x - mean) / sqrt(variance + 1e-5) ⊙ scale + shift, over the features of each step (Ba et al. 2016)."""
+
+
+class Feedforward:
+    """A program without memory, applied to each step by itself; where a stack has a state, this has none.
+
+    program: one whose only state is its output, H = O wide, and that never reads it. weights: by the names of
+    `Program.weight_shapes`.
+    """
+
+    layer_count = 0
+
+    def __init__(self, program: Program, weights: Mapping[str, Array], output_size: int) -> None:
+        self.text, self.weights, self.output_size = program.text, dict(weights), output_size
+        self._prepared = prepare(program, weights)
+        self._dtype = next(iter(weights.values())).dtype
+
+    @classmethod
+    def linear(cls, weight: Array, bias: Array | None = None) -> Feedforward:
+        """Y = weight · x + bias. weight [O, D]; bias [O], or None."""
+        weights = {"W": weight} | ({} if bias is None else {"W_bias": bias})
+        return cls(LINEAR, weights, len(weight))
+
+    @classmethod
+    def norm(cls, scale: Array, shift: Array) -> Feedforward:
+        """Layer normalisation of each step's features. scale, shift: [D]."""
+        return cls(NORM, {"p_scale": scale, "p_shift": shift}, len(scale))
+
+    def initial_state(self, batch: int) -> tuple[()]:
+        """Return the state of no layer."""
+        return ()
+
+    def check_streams(self) -> None:
+        """Any such layer streams."""
+
+    def sequence(self, x: Array, state: Any = (), lengths: Any = None) -> tuple[Array, tuple[()]]:
+        """Return y [T, B, O] of x [T, B, D], zero beyond each length."""
+        y, _ = self._prepared.sequence(x, self._unread(x.shape[1]), lengths)
+        return y, ()
+
+    def step(self, x: Array, state: Any = ()) -> tuple[Array, tuple[()]]:
+        """Return y [B, O] of x [B, D]."""
+        y, _ = self._prepared.step(x, self._unread(len(x)))
+        return y, ()
+
+    def _unread(self, batch: int) -> list[Array]:
+        return [np.zeros((batch, self.output_size), self._dtype)]
