@@ -82,7 +82,8 @@ def test_a_signal_saves_what_was_answered(small_file, tmp_path, number, code):
     whole = stream(small_file, "".join(LINES)).stdout
     command = [sys.executable, "-m", "ostinato", "stream", str(small_file), "--snapshot", str(kept)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    running = subprocess.Popen(command, text=True, **pipes)
+    # Where tests run in the background, interrupts are ignored, and a child would inherit that.
+    running = subprocess.Popen(command, text=True, preexec_fn=_with_interrupts, **pipes)
     running.stdin.write("".join(LINES[:2]))
     running.stdin.flush()
     said = running.stdout.readline() + running.stdout.readline()
@@ -90,6 +91,10 @@ def test_a_signal_saves_what_was_answered(small_file, tmp_path, number, code):
     running.communicate(timeout=60)
     assert running.returncode == code
     assert said + stream(small_file, "".join(LINES[2:]), "--snapshot", kept).stdout == whole
+
+
+def _with_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_what_cannot_be_read_is_told_with_its_line_and_loses_nothing(small_file, tmp_path):
