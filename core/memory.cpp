@@ -5,6 +5,10 @@
 #include <new>
 #include <vector>
 
+#ifndef _WIN32
+#include <pthread.h>
+#endif
+
 #include "run.h"
 
 namespace ostinato {
@@ -52,6 +56,13 @@ Store& store() {
     static Store* const store = new Store;
     return *store;
 }
+
+#ifndef _WIN32
+// A fork waits until nobody is at the store, so that a child never finds it locked. Registered when the library is
+// loaded.
+const int registered =
+    pthread_atfork([] { store().mutex.lock(); }, [] { store().mutex.unlock(); }, [] { store().mutex.unlock(); });
+#endif
 
 struct Scratch {
     void* data = nullptr;

@@ -9,8 +9,8 @@ in constant memory.
     model.save("book.safetensors")
     print(ostinato.load("book.safetensors").generate("Once upon"))
 
-Public: `LanguageModel`, `load`, with torch `accelerate`, and the modules `ostinato.cells`, `ostinato.engine`,
-`ostinato.errors` and, with torch, `ostinato.nn`. Importing this loads neither torch nor NumPy.
+Public: `LanguageModel`, `Network`, `load`, with torch `accelerate`, and the modules `ostinato.cells`,
+`ostinato.engine`, `ostinato.errors` and, with torch, `ostinato.nn`. Importing this loads neither torch nor NumPy.
 """
 
 from __future__ import annotations
@@ -23,13 +23,16 @@ if TYPE_CHECKING:
     from . import cells, engine, errors, nn
     from .nn.accelerate import accelerate
     from .tasks.language import LanguageModel
+    from .tasks.network import Network
 
 __version__ = "0.1.0"
-__all__ = ["LanguageModel", "accelerate", "cells", "engine", "errors", "load", "nn"]
+__all__ = ["LanguageModel", "Network", "accelerate", "cells", "engine", "errors", "load", "nn"]
 
 
-def load(path: str | os.PathLike[str]) -> LanguageModel:
-    """Open a model file and return the model, ready to use. No torch is needed, and no code is run.
+def load(path: str | os.PathLike[str]) -> Any:
+    """Open a model file and return the model, ready to use: a `LanguageModel`, or a `Network`.
+
+    No torch is needed, and no code is run.
 
     Raises `ostinato.errors.FileFormatError` when the file is missing, damaged, or no model file.
     """
@@ -41,6 +44,8 @@ def load(path: str | os.PathLike[str]) -> LanguageModel:
 def __getattr__(name: str) -> Any:
     if name == "LanguageModel":
         return import_module(".tasks.language", __name__).LanguageModel
+    if name == "Network":
+        return import_module(".tasks.network", __name__).Network
     if name == "accelerate":
         return import_module(".nn.accelerate", __name__).accelerate
     if name in __all__:

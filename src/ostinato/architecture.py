@@ -1,38 +1,72 @@
-"""What a model is made of, apart from its weights: shared by training, the model file and the runtime."""
+"""What a model is made of, apart from its weights: plain data, shared by training, the model file and the runtime."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
+import msgspec
+from msgspec import Meta
+
+from .cells import Cell
+from .errors import ProgramError, ShapeError
+from .program import Program
 from .program.rewrite import expected_zoneout
 
-if TYPE_CHECKING:
-    from .cells import Cell
-    from .program import Program
+Size = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Layers = Annotated[int, Meta(ge=1, le=1024)]
+Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 
-@dataclass(frozen=True)
-class RecurrentArchitecture:
+class Part(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=True):
+    """One of the parts that a model is a chain of."""
+
+    @property
+    def read_size(self) -> int | None:
+        """D, the features that it reads; None where it takes any number."""
+        raise NotImplementedError
+
+    def written_size(self, read: int) -> int:
+        """Return O, the features that it puts out, where it reads so many."""
+        raise NotImplementedError
+
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every weight by its name."""
+        raise NotImplementedError
+
+
+class RecurrentArchitecture(Part, frozen=True, tag="recurrent"):
     """A stack of L layers of one cell with H units over D features: what `ostinato.nn.Recurrent` is built from.
 
     further_widths: sizes for the cell's width letters beside H. zoneout: the probability that a unit keeps its old
     value, by state; what runs then is the expectation. The other fields mean what they mean to `ostinato.nn.Recurrent`.
+
+    Raises ShapeError where sizes, heads or names do not fit the cell.
     """
 
     cell: Cell
-    input_size: int
-    hidden_size: int
-    num_layers: int = 1
+    input_size: Size
+    hidden_size: Size
+    num_layers: Layers = 1
     bias: bool = True
     bidirectional: bool = False
     residual: bool = False
-    heads: int = 1
+    heads: Size = 1
     learned_initial_state: bool = False
-    further_widths: Mapping[str, int] = field(default_factory=dict)
-    zoneout: Mapping[str, float] = field(default_factory=dict)
+    further_widths: dict[str, Size] = {}
+    zoneout: dict[str, Probability] = {}
+
+    def __post_init__(self) -> None:
+        letters, states = self.cell.program.width_letters[1:], self.cell.program.state_names
+        if set(self.further_widths) != set(letters):
+            came = " ".join(self.further_widths) or "none"
+            raise ShapeError(f"the widths beside H are {' '.join(letters) or 'none'}; sizes came for {came}.")
+        if not set(self.zoneout) <= set(states):
+            raise ShapeError(f"zoneout is for the states {' '.join(states)}, not for {' '.join(self.zoneout)}.")
+        self.weight_shapes()
 
     @cached_property
     def program(self) -> Program:
@@ -43,7 +77,7 @@ class RecurrentArchitecture:
     @property
     def widths(self) -> dict[str, int]:
         """A size for each of the cell's width letters."""
-        return {"H": self.hidden_size} | dict(self.further_widths)
+        return {"H": self.hidden_size, **self.further_widths}
 
     @property
     def num_directions(self) -> int:
@@ -54,6 +88,15 @@ class RecurrentArchitecture:
     def output_size(self) -> int:
         """O, the width of the stack's output."""
         return self.cell.program.output_width(self.widths) * self.num_directions
+
+    @property
+    def read_size(self) -> int:
+        """D."""
+        return self.input_size
+
+    def written_size(self, read: int) -> int:
+        """Return O."""
+        return self.output_size
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of every weight by its name: ``layers.<layer>.<direction>.<name>``."""
@@ -70,13 +113,141 @@ class RecurrentArchitecture:
 
     def layer_weights(self, weights: Mapping[str, Any], layer: int, direction: int = 0) -> dict[str, Any]:
         """Return the weights of one layer and direction, by the names of `Program.weight_shapes`."""
-        prefix = _prefix(layer, direction)
-        own = {name.removeprefix(prefix): array for name, array in weights.items() if name.startswith(prefix)}
+        own = below(_prefix(layer, direction)[:-1], weights)
         return {name: array for name, array in own.items() if not name.startswith("initial_")}
 
     def initial_state_names(self, layer: int, direction: int = 0) -> list[str]:
         """Return the names of the weights that hold a layer's learned initial state, one a state."""
         return [_prefix(layer, direction) + f"initial_{name}" for name in self.cell.program.state_names]
+
+
+class LinearArchitecture(Part, frozen=True, tag="linear"):
+    """y = W x + b, O features from D."""
+
+    input_size: Size
+    output_size: Size
+    bias: bool = True
+
+    @property
+    def read_size(self) -> int:
+        """D."""
+        return self.input_size
+
+    def written_size(self, read: int) -> int:
+        """Return O."""
+        return self.output_size
+
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of ``weight`` [O, D] and ``bias`` [O]."""
+        weight = {"weight": (self.output_size, self.input_size)}
+        return {**weight, "bias": (self.output_size,)} if self.bias else {**weight}
+
+
+class NormArchitecture(Part, frozen=True, tag="norm"):
+    """Layer normalisation over the D features of a step (Ba et al. 2016), with a scale and a shift."""
+
+    size: Size
+    epsilon: Annotated[float, Meta(gt=0.0, le=1.0)] = 1e-5
+
+    @property
+    def read_size(self) -> int:
+        """D."""
+        return self.size
+
+    def written_size(self, read: int) -> int:
+        """Return D."""
+        return self.size
+
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of ``scale`` and ``shift``, [D] each."""
+        return {"scale": (self.size,), "shift": (self.size,)}
+
+
+class ActivationArchitecture(Part, frozen=True, tag="activation"):
+    """A function of each feature by itself."""
+
+    function: Literal["relu", "sigmoid", "tanh"]
+
+    @property
+    def read_size(self) -> None:
+        """Any number."""
+        return None
+
+    def written_size(self, read: int) -> int:
+        """Return as many as it reads."""
+        return read
+
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return none."""
+        return {}
+
+
+AnyPart = RecurrentArchitecture | LinearArchitecture | NormArchitecture | ActivationArchitecture
+
+
+class EmbeddingArchitecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A vector of E features for each of V symbols."""
+
+    vocabulary_size: Size
+    size: Size
+
+
+class ModelArchitecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A chain of parts, each reading what the one before puts out.
+
+    embedding: what reads symbols; None where x is D numbers a step. input_size: D, or E.
+
+    Raises ShapeError where a part reads another number of features than come to it.
+    """
+
+    input_size: Size
+    parts: list[AnyPart]
+    embedding: EmbeddingArchitecture | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.parts) <= 1024:
+            raise ShapeError(f"a model has 1 to 1024 parts, not {len(self.parts)}.")
+        if self.embedding is not None and self.embedding.size != self.input_size:
+            raise ShapeError(f"the embedding gives {self.embedding.size} features, where {self.input_size} are read.")
+        for index, (part, (read, _)) in enumerate(zip(self.parts, pairwise(self.sizes), strict=True)):
+            if part.read_size not in (None, read):
+                raise ShapeError(f"part {index} reads {part.read_size} features, but {read} come to it.")
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many features come to each part, and out of the last."""
+        sizes = [self.input_size]
+        for part in self.parts:
+            sizes.append(part.written_size(sizes[-1]))
+        return sizes
+
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every weight by its name: ``embedding.weight``, ``parts.<index>.<name>``."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        if self.embedding is not None:
+            shapes["embedding.weight"] = (self.embedding.vocabulary_size, self.embedding.size)
+        for index, part in enumerate(self.parts):
+            shapes |= {f"parts.{index}.{name}": shape for name, shape in part.weight_shapes().items()}
+        return shapes
+
+    def to_data(self) -> Any:
+        """Return the architecture as plain data, for a model file."""
+        data = msgspec.to_builtins(self)
+        for part, plain in zip(self.parts, data["parts"], strict=True):
+            if isinstance(part, RecurrentArchitecture):
+                plain["cell"] = part.cell.to_data()
+        return data
+
+    @classmethod
+    def from_data(cls, data: Any) -> ModelArchitecture:
+        """Build an architecture from what `to_data` returned. Raises ProgramError for anything else."""
+        # A cell is read by its own rules; msgspec takes it as it is then.
+        if isinstance(data, dict) and isinstance(data.get("parts"), list):
+            data = data | {"parts": [_with_cell(part) for part in data["parts"]]}
+        try:
+            return msgspec.convert(data, cls)
+        except msgspec.ValidationError as error:
+            raise ProgramError(f"this is no model's data: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -116,3 +287,7 @@ def below(prefix: str, weights: Mapping[str, Any]) -> dict[str, Any]:
 
 def _prefix(layer: int, direction: int) -> str:
     return f"layers.{layer}.{direction}."
+
+
+def _with_cell(part: Any) -> Any:
+    return part | {"cell": Cell.from_data(part["cell"])} if isinstance(part, dict) and "cell" in part else part

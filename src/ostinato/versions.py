@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import platform
 import sys
-from importlib import metadata
+
+from . import __version__
 
 
 def versions() -> dict[str, str]:
     """Return the versions of Ostinato, Python, NumPy and, where it is loaded, torch."""
-    found = {"ostinato": metadata.version("ostinato"), "python": platform.python_version()}
+    found = {"ostinato": __version__, "python": platform.python_version()}
     found |= {name: str(sys.modules[name].__version__) for name in ("numpy", "torch") if name in sys.modules}
     return found

@@ -72,7 +72,7 @@ def test_a_snapshot_goes_on_where_the_last_run_ended(small_file, tmp_path):
     first = stream(small_file, "".join(LINES[:2]), "--snapshot", kept)
     second = stream(small_file, "".join(LINES[2:]), "--snapshot", kept)
     assert first.stdout + second.stdout == whole
-    assert second.stderr == f"going on after {len(''.join(LINES[:2]))} symbols.\n"
+    assert second.stderr == f"going on after {len(''.join(LINES[:2]))} steps.\n"
     assert stream(small_file, "", "--snapshot", kept, "--quiet").stderr == ""
 
 
@@ -109,7 +109,13 @@ def test_what_cannot_be_read_is_told_with_its_line_and_loses_nothing(small_file,
     skipped = stream(small_file, LINES[0] + "\u2603\n", "--unknown", "skip")
     assert skipped.returncode == 0
     ran = process("stream", small_file, input=b"\xff\n", text=False)
-    assert b"line 1 is not UTF-8" in ran.stderr
+    assert b"line 1: this is not UTF-8" in ran.stderr
+
+
+def test_a_place_that_cannot_be_written_is_told_before_a_line_is_read(small_file, tmp_path):
+    ran = stream(small_file, LINES[0], "--snapshot", tmp_path / "nowhere" / "kept")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert message_of(ran.stderr)[1] == "check that the folder exists."
 
 
 def test_wrong_snapshots_are_refused_and_stay(small_file, tmp_path):

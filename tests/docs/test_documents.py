@@ -127,5 +127,5 @@ def test_every_file_of_the_core_is_listed():
 
 
 def test_public_names_are_few_sorted_and_there():
-    assert ostinato.__all__ == ["LanguageModel", "accelerate", "cells", "engine", "errors", "load", "nn"]
+    assert ostinato.__all__ == ["LanguageModel", "Network", "accelerate", "cells", "engine", "errors", "load", "nn"]
     assert all(hasattr(ostinato, name) for name in ostinato.__all__)

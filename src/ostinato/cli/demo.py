@@ -84,8 +84,8 @@ def _learned_from(digest: str, path: Path) -> bool:
     from ..errors import OstinatoError
 
     try:
-        return load(path).data_.digest == digest
-    except OstinatoError:
+        return bool(load(path).data_.digest == digest)
+    except (OstinatoError, AttributeError):
         return False
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from . import flags
+from .opening import open_language_model
 from .output import TITLES, print_figures, print_json, progress, say, this_command
 from .sources import read_sources
 
@@ -28,9 +29,7 @@ def evaluate(
     Example:
       ostinato evaluate book.safetensors book.txt
     """
-    from .. import load
-
-    opened = load(model)
+    opened = open_language_model(model)
     tokens = opened.options.tokens
     text = read_sources(files, tokens, encoding)
     learned = read_sources(train, tokens, encoding) if train else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from . import flags
+from .opening import open_language_model
 from .output import print_json
 
 
@@ -46,9 +47,7 @@ def generate(
     Example:
       ostinato generate book.safetensors --prompt "It was" --length 300 --seed 1
     """
-    from .. import load
-
-    opened = load(model)
+    opened = open_language_model(model)
     how = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "stop": stop, "unknown": unknown}
     if as_json:
         print_json(

@@ -22,9 +22,8 @@ def info(model: str, as_json: bool) -> None:
       ostinato info book.safetensors
     """
     from .. import load
-    from ..tasks.language import summary
 
-    told = summary(load(model))
+    told = load(model).summary()
     if as_json:
         print_json(told)
         return

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 import msgspec
@@ -18,6 +18,7 @@ from . import flags
 from .output import say
 
 if TYPE_CHECKING:
+    from ..runtime import Stream
     from ..tasks.text_stream import TextStream
 
 
@@ -29,63 +30,126 @@ if TYPE_CHECKING:
 @flags.quiet_flag
 @flags.json_flag
 def stream(model: str, snapshot: str | None, top: int, unknown: str, quiet: bool, as_json: bool) -> None:
-    """Read a text from standard input, line by line and without end, and answer each line as it comes.
+    """Read lines from standard input, without end, and answer each as it comes.
 
-    The answer: how surprising the line was, in nats a symbol (-log p), and the likeliest next symbols. The state is
-    carried from line to line in constant memory; with --snapshot also from run to run. A signal loses nothing.
+    To a model of text each line is text. The answer: how surprising it was, in nats a symbol (-log p), and the
+    likeliest next symbols. To a network a line is one step: its numbers, or a symbol; the answer is its output.
+
+    The state is carried from line to line in constant memory; with --snapshot also from run to run. A signal loses
+    nothing.
 
     \b
     Example:
       ostinato stream log.safetensors --snapshot log.stream --unknown skip <app.log
     """
     from .. import load
+    from ..tasks.language import LanguageModel
     from ..tasks.text_stream import TextStream
 
     opened = load(model)
-    reader = TextStream(opened, unknown)  # type: ignore[arg-type]
+    lines: _Lines
+    if isinstance(opened, LanguageModel):
+        lines = _TextLines(TextStream(opened, unknown), top, as_text=opened.options.tokens != "bytes")  # type: ignore[arg-type]
+    else:
+        is_symbols = opened.architecture_.embedding is not None
+        lines = _NumberLines(opened.stream(), None if is_symbols else opened.architecture_.input_size)
     if snapshot is not None and Path(snapshot).exists():
-        _restore(reader, snapshot)
+        _restore(lines.stream, snapshot)
         if not quiet:
-            say(f"going on after {reader.stream.steps:,} symbols.")
-    with _saved_at_the_end(reader, snapshot):
-        _answer_lines(reader, top, as_json, as_text=opened.options.tokens != "bytes")
+            say(f"going on after {lines.stream.steps:,} steps.")
+    with _saved_at_the_end(lines.stream, snapshot):
+        _answer_all(lines, as_json)
 
 
-def _answer_lines(reader: TextStream, top: int, as_json: bool, as_text: bool) -> None:
+def _answer_all(lines: _Lines, as_json: bool) -> None:
     number = 0
     while line := sys.stdin.buffer.readline():
         number += 1
         # A line is read and answered, or neither: the signal waits.
         with _signals_wait():
             try:
-                reading = reader.read(line.decode() if as_text else line)
-            except UnicodeDecodeError as error:
-                raise DataError(f"line {number} is not UTF-8: {error.reason} at byte {error.start}.") from None
+                answer = lines.answer(line, as_json)
             except OstinatoError as error:
                 error.message = f"line {number}: {error.message}"
                 raise
-            surprise = reading.nats / reading.scored if reading.scored else None
-            click.echo(_answer(surprise, reading.symbols, reader.likeliest(top), as_json))
+            click.echo(answer)
             sys.stdout.flush()
 
 
-def _answer(surprise: float | None, symbols: int, likeliest: list[tuple[str, float]], as_json: bool) -> str:
-    if as_json:
-        fields = {"nats_per_symbol": surprise, "symbols": symbols, "next": [list(pair) for pair in likeliest]}
-        return msgspec.json.encode(fields).decode()
-    told = "-" if surprise is None else f"{surprise:.4f}"
-    return "\t".join([told, *(f"{symbol!r} {p:.3f}" for symbol, p in likeliest)])
+class _Lines(Protocol):
+    """What answers lines, and the stream that it moves."""
+
+    @property
+    def stream(self) -> Stream:
+        """The stream."""
+        ...
+
+    def answer(self, line: bytes, as_json: bool) -> str:
+        """Take a line and return the answer. When it raises, the stream is as it was."""
+        ...
+
+
+class _TextLines:
+    """Lines of text: how surprising, and what comes next."""
+
+    def __init__(self, reader: TextStream, top: int, as_text: bool) -> None:
+        self.reader, self.top, self.as_text = reader, top, as_text
+        self.stream = reader.stream
+
+    def answer(self, line: bytes, as_json: bool) -> str:
+        reading = self.reader.read(_decoded(line) if self.as_text else line)
+        surprise = reading.nats / reading.scored if reading.scored else None
+        likeliest = self.reader.likeliest(self.top)
+        if as_json:
+            fields = {"nats_per_symbol": surprise, "symbols": reading.symbols, "next": [list(p) for p in likeliest]}
+            return msgspec.json.encode(fields).decode()
+        told = "-" if surprise is None else f"{surprise:.4f}"
+        return "\t".join([told, *(f"{symbol!r} {p:.3f}" for symbol, p in likeliest)])
+
+
+class _NumberLines:
+    """Lines of so many numbers, separated by commas or spaces, each a step; with count None of one symbol each."""
+
+    def __init__(self, stream: Stream, count: int | None) -> None:
+        self.stream, self.count = stream, count
+
+    def answer(self, line: bytes, as_json: bool) -> str:
+        fields = _decoded(line).replace(",", " ").split()
+        kind, what, count = (int, "symbol", 1) if self.count is None else (float, "number", self.count)
+        try:
+            numbers: list[Any] = [kind(field) for field in fields]
+        except ValueError as error:
+            raise DataError(f"{str(error).rpartition(': ')[2]} is no {what}.") from None
+        if len(numbers) != count:
+            raise DataError(f"{count} {what}{'s' * (count != 1)} expected, {len(numbers)} came.")
+        y = self.stream.push(numbers[0] if self.count is None else numbers)
+        if as_json:
+            return msgspec.json.encode({"y": [float(value) for value in y]}).decode()
+        return ",".join(f"{value:.7g}" for value in y)
+
+
+def _decoded(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise DataError(f"this is not UTF-8: {error.reason} at byte {error.start}.") from None
 
 
 @contextmanager
-def _saved_at_the_end(reader: TextStream, path: str | None) -> Iterator[None]:
-    """Save a snapshot when all is done, and also when an error or a signal ends it before."""
+def _saved_at_the_end(stream: Stream, path: str | None) -> Iterator[None]:
+    """Save a snapshot when all is done, and also when an error or a signal ends it before.
+
+    One is saved at the beginning, too: where that cannot be, no line is read in vain.
+    """
+    if path is None:
+        yield
+        return
+    write_atomically(path, stream.snapshot())
     try:
         yield
     finally:
-        if path is not None:
-            with _signals_wait():
-                write_atomically(path, reader.stream.snapshot())
+        with _signals_wait():
+            write_atomically(path, stream.snapshot())
 
 
 @contextmanager
@@ -101,9 +165,9 @@ def _signals_wait() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _restore(reader: TextStream, path: str) -> None:
+def _restore(stream: Stream, path: str) -> None:
     try:
-        reader.stream.restore(Path(path).read_bytes())
+        stream.restore(Path(path).read_bytes())
     except OSError as error:
         raise FileFormatError(f"{path} cannot be read: {error.strerror}.") from None
     except FileFormatError as error:

@@ -12,7 +12,7 @@ from ..cells.language import layer_norm
 from ..engine import prepare
 from ..program import Instruction, Program
 from ..program.declarations import Declarations
-from ..program.trace import Tracer, Value
+from ..program.trace import Tracer, Value, apply
 
 Array = NDArray[Any]
 Read = Callable[..., Value]
@@ -31,10 +31,18 @@ def _program(build: Callable[[Read], Value], gates: str = "", vectors: str = "")
 
 LINEAR = _program(lambda read: read("input", "y"), gates="y")
 """y = W x + b."""
-NORM = _program(
-    lambda read: layer_norm(read("raw"), read("vector", "scale"), read("vector", "shift")), vectors="scale shift"
-)
-"""y = (x - mean) / sqrt(variance + 1e-5) ⊙ scale + shift, over the features of each step (Ba et al. 2016)."""
+
+
+def _norm(epsilon: float) -> Program:
+    """Return (x - mean) / sqrt(variance + ε) ⊙ scale + shift, over the features of each step (Ba et al. 2016)."""
+    return _program(
+        lambda read: layer_norm(read("raw"), read("vector", "scale"), read("vector", "shift"), epsilon),
+        vectors="scale shift",
+    )
+
+
+def _activation(function: str) -> Program:
+    return _program(lambda read: apply(function, read("raw")))
 
 
 class Feedforward:
@@ -46,21 +54,26 @@ class Feedforward:
 
     layer_count = 0
 
-    def __init__(self, program: Program, weights: Mapping[str, Array], output_size: int) -> None:
+    def __init__(self, program: Program, weights: Mapping[str, Array], output_size: int, dtype: Any) -> None:
         self.text, self.weights, self.output_size = program.text, dict(weights), output_size
         self._prepared = prepare(program, weights)
-        self._dtype = next(iter(weights.values())).dtype
+        self._dtype = np.dtype(dtype)
 
     @classmethod
     def linear(cls, weight: Array, bias: Array | None = None) -> Feedforward:
         """Y = weight · x + bias. weight [O, D]; bias [O], or None."""
         weights = {"W": weight} | ({} if bias is None else {"W_bias": bias})
-        return cls(LINEAR, weights, len(weight))
+        return cls(LINEAR, weights, len(weight), weight.dtype)
 
     @classmethod
-    def norm(cls, scale: Array, shift: Array) -> Feedforward:
+    def norm(cls, scale: Array, shift: Array, epsilon: float = 1e-5) -> Feedforward:
         """Layer normalisation of each step's features. scale, shift: [D]."""
-        return cls(NORM, {"p_scale": scale, "p_shift": shift}, len(scale))
+        return cls(_norm(epsilon), {"p_scale": scale, "p_shift": shift}, len(scale), scale.dtype)
+
+    @classmethod
+    def activation(cls, function: str, size: int, dtype: Any = np.float32) -> Feedforward:
+        """A function of each of the features: ``"relu"``, ``"sigmoid"`` or ``"tanh"``."""
+        return cls(_activation(function), {}, size, dtype)
 
     def initial_state(self, batch: int) -> tuple[()]:
         """Return the state of no layer."""

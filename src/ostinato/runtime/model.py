@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..architecture import LinearArchitecture, ModelArchitecture, NormArchitecture, RecurrentArchitecture, below
 from ..errors import DataError, ShapeError
 from .feedforward import Feedforward
 from .stack import Stack, State
@@ -49,6 +50,22 @@ class Model:
     def no_output(self) -> Array:
         """Return zeros of the shape [O] and the type of one step's output."""
         return np.zeros(self.output_size, self.dtype)
+
+    @classmethod
+    def of(cls, architecture: ModelArchitecture, weights: Mapping[str, Array]) -> Model:
+        """Return the model of an architecture. weights: by the names of its `weight_shapes`."""
+        parts: list[Stack | Feedforward] = []
+        for index, (part, size) in enumerate(zip(architecture.parts, architecture.sizes, strict=False)):
+            own = below(f"parts.{index}", weights)
+            if isinstance(part, RecurrentArchitecture):
+                parts.append(Stack(part, own))
+            elif isinstance(part, LinearArchitecture):
+                parts.append(Feedforward.linear(own["weight"], own.get("bias")))
+            elif isinstance(part, NormArchitecture):
+                parts.append(Feedforward.norm(own["scale"], own["shift"], part.epsilon))
+            else:
+                parts.append(Feedforward.activation(part.function, size))
+        return cls(parts, weights.get("embedding.weight"))
 
     # ---- running
 

@@ -382,6 +382,10 @@ class LanguageModel(Runs):
         model.versions_ = document.versions
         return model
 
+    def summary(self) -> Mapping[str, Any]:
+        """Return what `ostinato info` tells, as plain data."""
+        return _summary(self)
+
     def __repr__(self) -> str:
         if not hasattr(self, "weights_"):
             return f"LanguageModel(cell={self.cell.name!r}), not fitted"
@@ -435,8 +439,7 @@ def _until(stop: str, pieces: Iterator[str]) -> Iterator[str]:
         yield held
 
 
-def summary(model: LanguageModel) -> Mapping[str, Any]:
-    """Return what `ostinato info` tells of a model, as plain data."""
+def _summary(model: LanguageModel) -> Mapping[str, Any]:
     options = msgspec.structs.asdict(model.options_)
     weights = sum(array.size for array in model.weights_.values())
     return {

@@ -6,13 +6,15 @@ import os
 
 from .. import model_file
 from ..errors import FileFormatError
-from .language import TASK, LanguageModel
+from . import language, network
+from .language import LanguageModel
+from .network import Network
 
-MODELS = {TASK: LanguageModel}
+MODELS: dict[str, type[LanguageModel] | type[Network]] = {language.TASK: LanguageModel, network.TASK: Network}
 """The task's class for each kind of model file."""
 
 
-def load(path: str | os.PathLike[str]) -> LanguageModel:
+def load(path: str | os.PathLike[str]) -> LanguageModel | Network:
     """Open a model file. Raises FileFormatError."""
     document, tensors = model_file.read(path)
     kind = document["kind"]

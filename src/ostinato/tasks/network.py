@@ -1,0 +1,103 @@
+"""`Network`: layers that were trained elsewhere, as one file that runs, steps and streams without torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from .. import model_file
+from ..architecture import ModelArchitecture, RecurrentArchitecture
+from ..errors import FileFormatError, OstinatoError
+from ..runtime import Model
+from ..versions import versions
+from .runs import Runs
+
+if TYPE_CHECKING:
+    from torch import nn
+
+TASK = "network"
+
+
+class Document(msgspec.Struct, frozen=True):
+    """What a network's file says beside its weights."""
+
+    versions: dict[str, str]
+    architecture: Any
+
+
+class Network(Runs):
+    """A chain of layers: x [T, B, D], or symbols, in; y [T, B, O] out.
+
+        network = ostinato.Network.from_torch([embedding, lstm, head])
+        network.save("mine.safetensors")
+        y, state = ostinato.load("mine.safetensors").run(ids)  # no torch
+
+    After `from_torch` or `ostinato.load`: ``architecture_``, ``weights_``, ``versions_``.
+    """
+
+    def __init__(
+        self, architecture: ModelArchitecture, weights: Mapping[str, Any], made_with: dict[str, str] | None = None
+    ) -> None:
+        self.architecture_ = architecture
+        self.weights_ = dict(weights)
+        self.versions_ = versions() if made_with is None else made_with
+
+    @classmethod
+    def from_torch(cls, modules: nn.Module | Iterable[nn.Module]) -> Network:
+        """Return the network that a torch module is, or a chain of them; `ostinato.nn.reading` says which are known.
+
+        Raises OptionError naming the module that cannot be read.
+        """
+        from ..nn.reading import read_modules
+
+        return cls(*read_modules(modules))
+
+    @cached_property
+    def runtime(self) -> Model:
+        """What runs the weights; made at first use."""
+        return Model.of(self.architecture_, self.weights_)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to one file, atomically. Raises OSError when it cannot be written."""
+        model_file.write(path, TASK, Document(self.versions_, self.architecture_.to_data()), self.weights_)
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], plain: dict[str, Any], tensors: model_file.Tensors) -> Network:
+        """Build a network from what `model_file.read` returned, checking everything. Raises FileFormatError."""
+        document = model_file.decode(path, plain, Document)
+        try:
+            architecture = ModelArchitecture.from_data(document.architecture)
+        except OstinatoError as error:
+            raise FileFormatError(f"{path} is damaged: {error.message}") from None
+        model_file.check_shapes(path, tensors, architecture.weight_shapes())
+        return cls(architecture, tensors, document.versions)
+
+    def summary(self) -> Mapping[str, Any]:
+        """Return what `ostinato info` tells, as plain data."""
+        sizes = self.architecture_.sizes
+        parts = {
+            f"{index}": f"{_named(part)}  {read} → {written} features"
+            for index, (part, read, written) in enumerate(zip(self.architecture_.parts, sizes, sizes[1:], strict=False))
+        }
+        embedding = self.architecture_.embedding
+        return {
+            "task": TASK,
+            "reads": f"{sizes[0]} numbers a step" if embedding is None else f"{embedding.vocabulary_size} symbols",
+            "parts": parts,
+            "weights": sum(array.size for array in self.weights_.values()),
+            "versions": self.versions_,
+        }
+
+    def __repr__(self) -> str:
+        return f"Network({' → '.join(_named(part) for part in self.architecture_.parts)})"
+
+
+def _named(part: Any) -> str:
+    if not isinstance(part, RecurrentArchitecture):
+        return str(part.function if hasattr(part, "function") else part.__struct_config__.tag)
+    ways = ", in both directions" if part.bidirectional else ""
+    return f"{part.cell.name}, {part.num_layers} × {part.hidden_size} units{ways}"
