@@ -13,10 +13,8 @@ if TYPE_CHECKING:
 def open_language_model(path: str) -> LanguageModel:
     """Open a model of text. Raises DataError for one of another kind, FileFormatError for what is no model."""
     from .. import load
-    from ..tasks.language import LanguageModel
 
-    opened = load(path)
-    if not isinstance(opened, LanguageModel):
-        kind = type(opened).__name__.lower()
-        raise DataError(f"{path} is a {kind}, not a model of text.", f"see: ostinato info {path}")
+    opened: LanguageModel = load(path)
+    if opened.task != "language":
+        raise DataError(f"{path} is a {opened.task}, not a model of text.", f"see: ostinato info {path}")
     return opened

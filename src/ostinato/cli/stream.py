@@ -43,12 +43,11 @@ def stream(model: str, snapshot: str | None, top: int, unknown: str, quiet: bool
       ostinato stream log.safetensors --snapshot log.stream --unknown skip <app.log
     """
     from .. import load
-    from ..tasks.language import LanguageModel
     from ..tasks.text_stream import TextStream
 
     opened = load(model)
     lines: _Lines
-    if isinstance(opened, LanguageModel):
+    if opened.task == "language":
         lines = _TextLines(TextStream(opened, unknown), top, as_text=opened.options.tokens != "bytes")  # type: ignore[arg-type]
     else:
         is_symbols = opened.architecture_.embedding is not None

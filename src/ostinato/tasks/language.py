@@ -95,6 +95,7 @@ class LanguageModel(Runs):
     Raises OptionError for an unknown option, or one that is out of range.
     """
 
+    task = TASK
     options_: LanguageOptions
     architecture_: SymbolArchitecture
     vocabulary_: Vocabulary

@@ -39,6 +39,8 @@ class Network(Runs):
     After `from_torch` or `ostinato.load`: ``architecture_``, ``weights_``, ``versions_``.
     """
 
+    task = TASK
+
     def __init__(
         self, architecture: ModelArchitecture, weights: Mapping[str, Any], made_with: dict[str, str] | None = None
     ) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from ..runtime import Model, Pool, Stream
 from ..runtime.stack import Array, State
 
 
 class Runs:
-    """The faces of `ostinato.runtime.Model`, for a class that has one as `runtime`."""
+    """The faces of `ostinato.runtime.Model`, for a class that has one as `runtime`. task: the kind of its files."""
+
+    task: ClassVar[str]
 
     @property
     def runtime(self) -> Model:
