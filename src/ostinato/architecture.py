@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -21,24 +20,7 @@ Layers = Annotated[int, Meta(ge=1, le=1024)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 
-class Part(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=True):
-    """One of the parts that a model is a chain of."""
-
-    @property
-    def read_size(self) -> int | None:
-        """D, the features that it reads; None where it takes any number."""
-        raise NotImplementedError
-
-    def written_size(self, read: int) -> int:
-        """Return O, the features that it puts out, where it reads so many."""
-        raise NotImplementedError
-
-    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shape of every weight by its name."""
-        raise NotImplementedError
-
-
-class RecurrentArchitecture(Part, frozen=True, tag="recurrent"):
+class RecurrentArchitecture(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=True, tag="recurrent"):
     """A stack of L layers of one cell with H units over D features: what `ostinato.nn.Recurrent` is built from.
 
     further_widths: sizes for the cell's width letters beside H. zoneout: the probability that a unit keeps its old
@@ -89,15 +71,6 @@ class RecurrentArchitecture(Part, frozen=True, tag="recurrent"):
         """O, the width of the stack's output."""
         return self.cell.program.output_width(self.widths) * self.num_directions
 
-    @property
-    def read_size(self) -> int:
-        """D."""
-        return self.input_size
-
-    def written_size(self, read: int) -> int:
-        """Return O."""
-        return self.output_size
-
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of every weight by its name: ``layers.<layer>.<direction>.<name>``."""
         shapes: dict[str, tuple[int, ...]] = {}
@@ -121,21 +94,12 @@ class RecurrentArchitecture(Part, frozen=True, tag="recurrent"):
         return [_prefix(layer, direction) + f"initial_{name}" for name in self.cell.program.state_names]
 
 
-class LinearArchitecture(Part, frozen=True, tag="linear"):
+class LinearArchitecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="linear"):
     """y = W x + b, O features from D."""
 
     input_size: Size
     output_size: Size
     bias: bool = True
-
-    @property
-    def read_size(self) -> int:
-        """D."""
-        return self.input_size
-
-    def written_size(self, read: int) -> int:
-        """Return O."""
-        return self.output_size
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of ``weight`` [O, D] and ``bias`` [O]."""
@@ -143,46 +107,39 @@ class LinearArchitecture(Part, frozen=True, tag="linear"):
         return {**weight, "bias": (self.output_size,)} if self.bias else {**weight}
 
 
-class NormArchitecture(Part, frozen=True, tag="norm"):
+class NormArchitecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="norm"):
     """Layer normalisation over the D features of a step (Ba et al. 2016), with a scale and a shift."""
 
-    size: Size
+    input_size: Size
     epsilon: Annotated[float, Meta(gt=0.0, le=1.0)] = 1e-5
 
     @property
-    def read_size(self) -> int:
+    def output_size(self) -> int:
         """D."""
-        return self.size
-
-    def written_size(self, read: int) -> int:
-        """Return D."""
-        return self.size
+        return self.input_size
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of ``scale`` and ``shift``, [D] each."""
-        return {"scale": (self.size,), "shift": (self.size,)}
+        return {"scale": (self.input_size,), "shift": (self.input_size,)}
 
 
-class ActivationArchitecture(Part, frozen=True, tag="activation"):
-    """A function of each feature by itself."""
+class ActivationArchitecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="activation"):
+    """A function of each of the D features by itself; it has no weights."""
 
+    input_size: Size
     function: Literal["relu", "sigmoid", "tanh"]
 
     @property
-    def read_size(self) -> None:
-        """Any number."""
-        return None
-
-    def written_size(self, read: int) -> int:
-        """Return as many as it reads."""
-        return read
+    def output_size(self) -> int:
+        """D."""
+        return self.input_size
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return none."""
         return {}
 
 
-AnyPart = RecurrentArchitecture | LinearArchitecture | NormArchitecture | ActivationArchitecture
+Part = RecurrentArchitecture | LinearArchitecture | NormArchitecture | ActivationArchitecture
 
 
 class EmbeddingArchitecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -201,7 +158,7 @@ class ModelArchitecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """
 
     input_size: Size
-    parts: list[AnyPart]
+    parts: list[Part]
     embedding: EmbeddingArchitecture | None = None
 
     def __post_init__(self) -> None:
@@ -209,17 +166,10 @@ class ModelArchitecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
             raise ShapeError(f"a model has 1 to 1024 parts, not {len(self.parts)}.")
         if self.embedding is not None and self.embedding.size != self.input_size:
             raise ShapeError(f"the embedding gives {self.embedding.size} features, where {self.input_size} are read.")
-        for index, (part, (read, _)) in enumerate(zip(self.parts, pairwise(self.sizes), strict=True)):
-            if part.read_size not in (None, read):
-                raise ShapeError(f"part {index} reads {part.read_size} features, but {read} come to it.")
-
-    @property
-    def sizes(self) -> list[int]:
-        """How many features come to each part, and out of the last."""
-        sizes = [self.input_size]
-        for part in self.parts:
-            sizes.append(part.written_size(sizes[-1]))
-        return sizes
+        coming = [self.input_size, *(part.output_size for part in self.parts)]
+        for index, (part, size) in enumerate(zip(self.parts, coming, strict=False)):
+            if part.input_size != size:
+                raise ShapeError(f"part {index} reads {part.input_size} features, but {size} come to it.")
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape of every weight by its name: ``embedding.weight``, ``parts.<index>.<name>``."""

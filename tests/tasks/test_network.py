@@ -134,6 +134,7 @@ def test_what_was_read_stays_when_training_goes_on():
         ([nn.LSTM(D, H), nn.LayerNorm((2, H))], OptionError, "module 1 normalises over 2 axes"),
         ([nn.LSTM(D, H), nn.Linear(D, 2)], ShapeError, "part 1 reads 5 features, but 8 come to it"),
         ([nn.Embedding(V, H), nn.LSTM(D, H)], ShapeError, "part 0 reads 5 features, but 8 come to it"),
+        ([nn.Tanh(), nn.LSTM(D, H)], OptionError, "module 0 is a Tanh, which does not say how many features"),
         ([nn.Dropout()], OptionError, "there is nothing to read"),
         ([], OptionError, "there is nothing to read"),
     ],
@@ -174,7 +175,7 @@ sys.stdout.buffer.write(found.run(np.load(sys.argv[2]))[0].tobytes())
 
 def wrong_documents(data):
     """Architectures that are none, or not that of the tensors."""
-    recurrent, _, linear = (["architecture", "parts", index] for index in range(3))
+    recurrent, activation, linear = (["architecture", "parts", index] for index in range(3))
     for place, value in [
         (["architecture"], None),
         (["architecture", "parts"], []),
@@ -196,6 +197,8 @@ def wrong_documents(data):
         ([*recurrent, "learned_initial_state"], False),
         ([*recurrent, "cell", "program"], {}),
         ([*recurrent, "cell"], 3),
+        ([*activation, "input_size"], 7),
+        ([*activation, "function"], "sine"),
         ([*linear, "output_size"], 4),
         ([*linear, "input_size"], 7),
     ]:

@@ -307,7 +307,8 @@ class _Fusions:
     """Pairs of instructions that the core runs as one, chosen by the program alone.
 
     products: slot of a sum of two → the product that is added to something else in it. multiplies: slot of a
-    sum or difference of two, or of a sum over a row → the multiplication in it. In both the latter has no other user.
+    sum or difference of two → the multiplication in it. In both the latter has no other user. arguments: what a fused
+    slot takes in the place of its own; a sum over a row takes the factors of a multiplication that has no other user.
     """
 
     def __init__(self, program: Program) -> None:

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from .. import cells
 from ..architecture import (
     ActivationArchitecture,
-    AnyPart,
     EmbeddingArchitecture,
     LinearArchitecture,
     ModelArchitecture,
     NormArchitecture,
+    Part,
     RecurrentArchitecture,
 )
 from ..cells import Cell
@@ -38,7 +38,7 @@ WITHOUT_EFFECT = (nn.Dropout, nn.Identity)
 class Read(NamedTuple):
     """What a module is: a part and its weights by the names of its `weight_shapes`."""
 
-    part: AnyPart
+    part: Part
     weights: Weights
 
 
@@ -55,13 +55,15 @@ def read_modules(modules: nn.Module | Iterable[nn.Module]) -> tuple[ModelArchite
     chain = list(_flat("", [modules] if isinstance(modules, nn.Module) else modules))
     embedding = chain[0][1] if chain and isinstance(chain[0][1], nn.Embedding) else None
     chain = chain[1:] if embedding is not None else chain
-    found = [_read(place, module) for place, module in chain if not isinstance(module, WITHOUT_EFFECT)]
+    coming = None if embedding is None else embedding.embedding_dim
+    found: list[Read] = []
+    for place, module in chain:
+        if not isinstance(module, WITHOUT_EFFECT):
+            found.append(_read(place, module, found[-1].part.output_size if found else coming))
     if not found:
         raise OptionError("there is nothing to read: a model has at least one layer.")
-    sizes = (part.read_size for part, _ in found)
-    first = embedding.embedding_dim if embedding is not None else next((s for s in sizes if s is not None), 1)
     architecture = ModelArchitecture(
-        first,
+        found[0].part.input_size if coming is None else coming,
         [part for part, _ in found],
         None if embedding is None else EmbeddingArchitecture(embedding.num_embeddings, embedding.embedding_dim),
     )
@@ -85,10 +87,11 @@ def _array(weight: Tensor) -> Any:
     return weight.detach().to("cpu", torch.float32, copy=True).contiguous().numpy()
 
 
-def _read(place: str, module: nn.Module) -> Read:
+def _read(place: str, module: nn.Module, coming: int | None) -> Read:
+    """Read a module to which so many features come; None at the beginning."""
     for kind, read in READERS.items():
         if isinstance(module, kind):
-            return read(place, module)
+            return read(place, module, coming)
     known = ", ".join(kind.__name__ for kind in (*READERS, *WITHOUT_EFFECT))
     hint = f"known: {known}."
     if isinstance(module, nn.Embedding):
@@ -96,7 +99,7 @@ def _read(place: str, module: nn.Module) -> Read:
     raise OptionError(f"module {place} is a {type(module).__name__}, which cannot be read.", hint)
 
 
-def _recurrent(place: str, module: Recurrent) -> Read:
+def _recurrent(place: str, module: Recurrent, coming: int | None) -> Read:
     further = {letter: size for letter, size in module.widths.items() if letter != "H"}
     part = RecurrentArchitecture(
         module.cell,
@@ -114,7 +117,7 @@ def _recurrent(place: str, module: Recurrent) -> Read:
     return Read(part, dict(module.named_parameters()))
 
 
-def _torch_layers(place: str, module: nn.RNNBase) -> Read:
+def _torch_layers(place: str, module: nn.RNNBase, coming: int | None) -> Read:
     cell = cells.projected_lstm if module.proj_size else CELLS[module.mode]
     part = RecurrentArchitecture(
         cell,
@@ -151,13 +154,13 @@ def _torch_layer(module: nn.RNNBase, suffix: str, cell: Cell) -> Weights:
     return weights
 
 
-def _linear(place: str, module: nn.Linear) -> Read:
+def _linear(place: str, module: nn.Linear, coming: int | None) -> Read:
     has_bias = module.bias is not None
     weights: Weights = {"weight": module.weight} | ({"bias": module.bias} if has_bias else {})
     return Read(LinearArchitecture(module.in_features, module.out_features, has_bias), weights)
 
 
-def _norm(place: str, module: nn.LayerNorm) -> Read:
+def _norm(place: str, module: nn.LayerNorm, coming: int | None) -> Read:
     if len(module.normalized_shape) != 1:
         raise OptionError(
             f"module {place} normalises over {len(module.normalized_shape)} axes, which cannot be read.",
@@ -169,11 +172,16 @@ def _norm(place: str, module: nn.LayerNorm) -> Read:
     return Read(NormArchitecture(size, module.eps), {"scale": scale, "shift": shift})
 
 
-def _activation(place: str, module: nn.Module) -> Read:
-    return Read(ActivationArchitecture(ACTIVATIONS[type(module)]), {})
+def _activation(place: str, module: nn.Module, coming: int | None) -> Read:
+    if coming is None:
+        raise OptionError(
+            f"module {place} is a {type(module).__name__}, which does not say how many features x has.",
+            "let a layer that does come first.",
+        )
+    return Read(ActivationArchitecture(coming, ACTIVATIONS[type(module)]), {})
 
 
-READERS: dict[type[nn.Module], Callable[[str, Any], Read]] = {
+READERS: dict[type[nn.Module], Callable[[str, Any, int | None], Read]] = {
     Recurrent: _recurrent,
     nn.RNNBase: _torch_layers,
     nn.Linear: _linear,

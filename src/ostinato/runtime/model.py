@@ -55,7 +55,7 @@ class Model:
     def of(cls, architecture: ModelArchitecture, weights: Mapping[str, Array]) -> Model:
         """Return the model of an architecture. weights: by the names of its `weight_shapes`."""
         parts: list[Stack | Feedforward] = []
-        for index, (part, size) in enumerate(zip(architecture.parts, architecture.sizes, strict=False)):
+        for index, part in enumerate(architecture.parts):
             own = below(f"parts.{index}", weights)
             if isinstance(part, RecurrentArchitecture):
                 parts.append(Stack(part, own))
@@ -64,7 +64,7 @@ class Model:
             elif isinstance(part, NormArchitecture):
                 parts.append(Feedforward.norm(own["scale"], own["shift"], part.epsilon))
             else:
-                parts.append(Feedforward.activation(part.function, size))
+                parts.append(Feedforward.activation(part.function, part.input_size))
         return cls(parts, weights.get("embedding.weight"))
 
     # ---- running

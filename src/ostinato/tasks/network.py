@@ -80,15 +80,14 @@ class Network(Runs):
 
     def summary(self) -> Mapping[str, Any]:
         """Return what `ostinato info` tells, as plain data."""
-        sizes = self.architecture_.sizes
         parts = {
-            f"{index}": f"{_named(part)}  {read} → {written} features"
-            for index, (part, read, written) in enumerate(zip(self.architecture_.parts, sizes, sizes[1:], strict=False))
+            f"{index}": f"{_named(part)}  {part.input_size} → {part.output_size} features"
+            for index, part in enumerate(self.architecture_.parts)
         }
-        embedding = self.architecture_.embedding
+        embedding, size = self.architecture_.embedding, self.architecture_.input_size
         return {
             "task": TASK,
-            "reads": f"{sizes[0]} numbers a step" if embedding is None else f"{embedding.vocabulary_size} symbols",
+            "reads": f"{size} numbers a step" if embedding is None else f"{embedding.vocabulary_size} symbols",
             "parts": parts,
             "weights": sum(array.size for array in self.weights_.values()),
             "versions": self.versions_,
