@@ -96,14 +96,14 @@ def _refuse_types(*arrays: Array) -> str | None:
 
 def refuse_weights(weights: Mapping[str, Array]) -> str | None:
     """Return why NumPy weights cannot be bound to the core, or None."""
-    return missing() or _refuse_types(*weights.values())
+    return missing() or (_refuse_types(*weights.values()) if weights else None)
 
 
-def bind(program: Program, weights: Mapping[str, Array]) -> Any:
+def bind(program: Program, weights: Mapping[str, Array], dtype: np.dtype[Any]) -> Any:
     """Bind a program to NumPy weights, packed once."""
     from .numpy_core import NumpyCore
 
-    return NumpyCore(program, weights, next(iter(weights.values())).dtype)
+    return NumpyCore(program, weights, dtype)
 
 
 def run(call: Call, state: Sequence[Array]) -> tuple[Array, list[Array]]:

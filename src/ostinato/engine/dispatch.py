@@ -132,10 +132,14 @@ def _checked_streams(program: Program, streams: Mapping[str, Any], x: Any) -> Ma
     return streams
 
 
-def bind(program: Program, weights: Mapping[str, Any]) -> Any:
-    """Bind a program to NumPy weights, with the first candidate that can: it has `run` as here and `step`."""
+def bind(program: Program, weights: Mapping[str, Any], dtype: np.dtype[Any]) -> Any:
+    """Bind a program to NumPy weights, with the first candidate that can: it has `run` as here and `step`.
+
+    dtype: what a program without weights computes in.
+    """
+    dtype = next((weight.dtype for weight in weights.values()), dtype)
     able = (candidate.module for candidate in CANDIDATES if ARRAY in candidate.takes)
-    return next(module for module in able if module.refuse_weights(weights) is None).bind(program, weights)
+    return next(module for module in able if module.refuse_weights(weights) is None).bind(program, weights, dtype)
 
 
 def explain(layer: Runnable, x: Any, lengths: Any = None) -> Explanation:

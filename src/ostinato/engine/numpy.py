@@ -95,9 +95,8 @@ class NumpyInterpreter(Interpreter):
 class Interpreted:
     """A program bound to NumPy weights in the interpreter."""
 
-    def __init__(self, program: Program, weights: Mapping[str, Array]) -> None:
-        like = next(iter(weights.values()), np.empty(0, np.float32))
-        self._interpreter = NumpyInterpreter(program, weights, like)
+    def __init__(self, program: Program, weights: Mapping[str, Array], dtype: np.dtype[Any]) -> None:
+        self._interpreter = NumpyInterpreter(program, weights, np.empty(0, dtype))
 
     def run(self, call: Call, state: Sequence[Array]) -> tuple[Array, list[Array]]:
         """Run a call, of which only x, the streams and the packing are looked at."""
@@ -113,9 +112,9 @@ def refuse_weights(weights: Mapping[str, Array]) -> str | None:
     return None
 
 
-def bind(program: Program, weights: Mapping[str, Array]) -> Interpreted:
+def bind(program: Program, weights: Mapping[str, Array], dtype: np.dtype[Any]) -> Interpreted:
     """Bind a program to NumPy weights."""
-    return Interpreted(program, weights)
+    return Interpreted(program, weights, dtype)
 
 
 def refuse(call: Call) -> str | None:

@@ -21,13 +21,13 @@ class Prepared:
     """A program bound to weights.
 
     weights: an array for each name of `Program.weight_shapes`; biases may be left out. They are read once:
-    a later change of theirs is not seen.
+    a later change of theirs is not seen. dtype: what a program computes in that has none; theirs otherwise.
     """
 
-    def __init__(self, program: Program, weights: Mapping[str, Array]) -> None:
+    def __init__(self, program: Program, weights: Mapping[str, Array], dtype: Any = np.float32) -> None:
         self.program = program
         self.weights = dict(weights)
-        self._bound = dispatch.bind(program, self.weights)
+        self._bound = dispatch.bind(program, self.weights, np.dtype(dtype))
 
     def sequence(
         self, x: Array, state: Sequence[Array], lengths: Any = None, reverse: bool = False
@@ -52,6 +52,6 @@ class Prepared:
         return result
 
 
-def prepare(program: Program, weights: Mapping[str, Array]) -> Prepared:
+def prepare(program: Program, weights: Mapping[str, Array], dtype: Any = np.float32) -> Prepared:
     """Bind a program to weights, once, for any number of sequences and steps on NumPy arrays."""
-    return Prepared(program, weights)
+    return Prepared(program, weights, dtype)

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cells.activations import Function
 from ..cells.language import layer_norm
 from ..engine import prepare
 from ..program import Instruction, Program
 from ..program.declarations import Declarations
-from ..program.trace import Tracer, Value, apply
+from ..program.trace import Tracer, Value
 
 Array = NDArray[Any]
 Read = Callable[..., Value]
@@ -41,10 +42,6 @@ def _norm(epsilon: float) -> Program:
     )
 
 
-def _activation(function: str) -> Program:
-    return _program(lambda read: apply(function, read("raw")))
-
-
 class Feedforward:
     """A program without memory, applied to each step by itself; where a stack has a state, this has none.
 
@@ -53,10 +50,11 @@ class Feedforward:
     """
 
     layer_count = 0
+    reduces = False
 
     def __init__(self, program: Program, weights: Mapping[str, Array], output_size: int, dtype: Any) -> None:
         self.text, self.weights, self.output_size = program.text, dict(weights), output_size
-        self._prepared = prepare(program, weights)
+        self._prepared = prepare(program, weights, dtype)
         self._dtype = np.dtype(dtype)
 
     @classmethod
@@ -71,9 +69,9 @@ class Feedforward:
         return cls(_norm(epsilon), {"p_scale": scale, "p_shift": shift}, len(scale), scale.dtype)
 
     @classmethod
-    def activation(cls, function: str, size: int, dtype: Any = np.float32) -> Feedforward:
-        """A function of each of the features: ``"relu"``, ``"sigmoid"`` or ``"tanh"``."""
-        return cls(_activation(function), {}, size, dtype)
+    def activation(cls, function: Function, size: int, dtype: Any = np.float32) -> Feedforward:
+        """A function of each of the features, such as `ostinato.cells.activations.activation` returns."""
+        return cls(_program(lambda read: function(read("raw"))), {}, size, dtype)
 
     def initial_state(self, batch: int) -> tuple[()]:
         """Return the state of no layer."""

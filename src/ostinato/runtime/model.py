@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
-from itertools import accumulate, pairwise
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..architecture import LinearArchitecture, ModelArchitecture, NormArchitecture, RecurrentArchitecture, below
+from ..architecture import ModelArchitecture, below
+from ..engine.packing import checked_lengths
 from ..errors import DataError, ShapeError
-from .feedforward import Feedforward
-from .stack import Stack, State
+from .assembling import chain_of
+from .chain import Chain, Part
+from .stack import State
 
 if TYPE_CHECKING:
     from .pool import Pool
@@ -37,15 +38,19 @@ class Model:
         pool = model.streams(10_000)            # many streams, advanced together
     """
 
-    def __init__(
-        self, parts: Sequence[Stack | Feedforward], embedding: Array | None = None, dtype: Any = np.float32
-    ) -> None:
-        self.parts, self.embedding, self.dtype = list(parts), embedding, np.dtype(dtype)
+    def __init__(self, parts: Sequence[Part], embedding: Array | None = None, dtype: Any = np.float32) -> None:
+        self.chain, self.embedding, self.dtype = Chain(parts), embedding, np.dtype(dtype)
+        self._at_every_step = self.chain.at_every_step()
+
+    @property
+    def parts(self) -> list[Part]:
+        """The parts, in the order in which each reads the one before."""
+        return self.chain.parts
 
     @property
     def output_size(self) -> int:
         """O, the features of y."""
-        return self.parts[-1].output_size
+        return self.chain.output_size
 
     def no_output(self) -> Array:
         """Return zeros of the shape [O] and the type of one step's output."""
@@ -54,60 +59,52 @@ class Model:
     @classmethod
     def of(cls, architecture: ModelArchitecture, weights: Mapping[str, Array]) -> Model:
         """Return the model of an architecture. weights: by the names of its `weight_shapes`."""
-        parts: list[Stack | Feedforward] = []
-        for index, part in enumerate(architecture.parts):
-            own = below(f"parts.{index}", weights)
-            if isinstance(part, RecurrentArchitecture):
-                parts.append(Stack(part, own))
-            elif isinstance(part, LinearArchitecture):
-                parts.append(Feedforward.linear(own["weight"], own.get("bias")))
-            elif isinstance(part, NormArchitecture):
-                parts.append(Feedforward.norm(own["scale"], own["shift"], part.epsilon))
-            else:
-                parts.append(Feedforward.activation(part.function, part.input_size))
+        parts = chain_of(architecture.parts, below("parts", weights)).parts
         return cls(parts, weights.get("embedding.weight"))
 
     # ---- running
 
     def initial_state(self, batch: int = 1) -> State:
         """Return the state before the first step of B sequences: one named tuple for each recurrent layer."""
-        return tuple(layer for part in self.parts for layer in part.initial_state(batch))
+        return self.chain.initial_state(batch)
 
-    def run(self, x: Any, lengths: Any = None, state: Sequence[Any] | None = None) -> tuple[Array, State]:
+    def run(
+        self, x: Any, lengths: Any = None, state: Sequence[Any] | None = None, every_step: bool = False
+    ) -> tuple[Array, State]:
         """Run over whole sequences.
 
         x: [T, B, D], or symbols [T, B]. lengths: B whole numbers, the steps of each sequence; None means all T. state:
-        what an earlier call returned, to go on from there; None starts anew.
+        what an earlier call returned, to go on from there; None starts anew. every_step: where the model answers once
+        a sequence, after its last step, let it answer after each.
 
-        Returns y [T, B, O], zero beyond each length, and the state after each sequence's last step.
+        Returns y [T, B, O], zero beyond each length (or y [B, O], one answer a sequence), and the state after each
+        sequence's last step.
 
         Raises ShapeError when x, lengths or state have other shapes, DataError for a number that no symbol has.
         """
         x = self._read(x, "T B")
-        runs = [partial(part.sequence, lengths=lengths) for part in self.parts]
-        return self._through(runs, x, x.shape[1], state)
+        lengths = checked_lengths("Model.run", lengths, *x.shape[:2])
+        chain = self._at_every_step if every_step else self.chain
+        y, after = chain.sequence(x, self._state(state, x.shape[1]), lengths)
+        return y[0] if chain.reduces else y, after
 
     def step(self, x: Any, state: Sequence[Any] | None = None) -> tuple[Array, State]:
         """Run one step of B sequences over x [B, D], or symbols [B]; return y [B, O] and the state after it.
 
-        Raises OptionError for a bidirectional model, ShapeError and DataError as `run` does.
+        Raises OptionError for a model that reads sequences from the end, ShapeError and DataError as `run` does.
         """
         x = self._read(x, "B")
-        return self._through([part.step for part in self.parts], x, len(x), state)
+        return self.chain.step(x, self._state(state, len(x)))
 
-    def _through(self, runs: Sequence[Any], x: Array, batch: int, state: Sequence[Any] | None) -> tuple[Array, State]:
-        state = self.initial_state(batch) if state is None else state
-        ends = list(accumulate((part.layer_count for part in self.parts), initial=0))
-        if len(state) != ends[-1]:
+    def _state(self, state: Sequence[Any] | None, batch: int) -> Sequence[Any]:
+        if state is None:
+            return self.initial_state(batch)
+        if len(state) != self.chain.layer_count:
             raise ShapeError(
-                f"a state of {ends[-1]} layers was expected, not of {len(state)}.",
+                f"a state of {self.chain.layer_count} layers was expected, not of {len(state)}.",
                 "give the state that an earlier call returned.",
             )
-        after: list[Any] = []
-        for run, (begin, end) in zip(runs, pairwise(ends), strict=True):
-            x, final = run(x, state[begin:end])
-            after.extend(final)
-        return x, tuple(after)
+        return state
 
     def _read(self, x: Any, letters: str) -> Array:
         """Return an input as numbers [letters, D], those of the embedding where x is symbols [letters]."""
@@ -143,18 +140,15 @@ class Model:
 
     def check_streams(self) -> None:
         """Raise OptionError where a part reads sequences from their end, so that no step can be taken by itself."""
-        for part in self.parts:
-            part.check_streams()
+        self.chain.check_streams()
 
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 over all that decides what the model computes; what a snapshot is bound to."""
         digest = hashlib.sha256(self.dtype.str.encode())
-        parts = [("embedding", {"weight": self.embedding})] if self.embedding is not None else []
-        parts += [(part.text, part.weights) for part in self.parts]
-        for text, weights in parts:
-            digest.update(text.encode())
-            for name, weight in sorted(weights.items()):
-                digest.update(f"\0{name}\0{weight.shape}\0".encode())
-                digest.update(np.ascontiguousarray(weight).tobytes())
+        digest.update(self.chain.text.encode())
+        embedding = {} if self.embedding is None else {"embedding": self.embedding}
+        for name, weight in sorted((self.chain.weights | embedding).items()):
+            digest.update(f"\0{name}\0{weight.shape}\0".encode())
+            digest.update(np.ascontiguousarray(weight).tobytes())
         return digest.digest()

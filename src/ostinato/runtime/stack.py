@@ -25,6 +25,8 @@ class Stack:
     weights: by the names of `RecurrentArchitecture.weight_shapes`.
     """
 
+    reduces = False
+
     def __init__(self, architecture: RecurrentArchitecture, weights: Mapping[str, Array]) -> None:
         self.architecture, self.program = architecture, architecture.program
         self.weights = dict(weights)
@@ -48,7 +50,7 @@ class Stack:
     @property
     def text(self) -> str:
         """What decides, beside the weights, what the stack computes."""
-        return f"{self.program.text}\nresidual {self.architecture.residual}"
+        return f"{self.program.text}\nresidual {self.architecture.residual} reverse {self.architecture.reverse}"
 
     # ---- states
 
@@ -83,12 +85,14 @@ class Stack:
     # ---- running
 
     def check_streams(self) -> None:
-        """Raise OptionError where the stack is bidirectional."""
+        """Raise OptionError where the stack reads sequences from the end."""
         if self.architecture.bidirectional:
-            raise OptionError(
-                "a bidirectional model cannot stream: its second direction reads a sequence from the end.",
-                "run whole sequences.",
-            )
+            reason = "a bidirectional model cannot stream: its second direction reads a sequence from the end."
+        elif self.architecture.reverse:
+            reason = "this model cannot stream: one of its stacks reads a sequence from the end."
+        else:
+            return
+        raise OptionError(reason, "run whole sequences.")
 
     def sequence(self, x: Array, state: Sequence[Sequence[Array]], lengths: Any = None) -> tuple[Array, State]:
         """Run over x [T, B, D]; return y [T, B, O], zero beyond each length, and the state after each last step."""
@@ -102,7 +106,7 @@ class Stack:
     def step(self, x: Array, state: Sequence[Sequence[Array]]) -> tuple[Array, State]:
         """Run one step over x [B, D]; return y [B, O] and the state after it.
 
-        Raises OptionError where the stack is bidirectional.
+        Raises OptionError where the stack reads sequences from the end.
         """
         self.check_streams()
         after = []
@@ -114,7 +118,7 @@ class Stack:
 
     def _run_layer(self, layer: int, x: Array, state: Sequence[Array], lengths: Any) -> tuple[Array, Sequence[Array]]:
         if not self.architecture.bidirectional:
-            return self.layers[layer][0].sequence(x, state, lengths)
+            return self.layers[layer][0].sequence(x, state, lengths, reverse=self.architecture.reverse)
         outputs, finals = [], []
         for direction, prepared in enumerate(self.layers[layer]):
             before = [part[direction] for part in state]

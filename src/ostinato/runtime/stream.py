@@ -55,7 +55,7 @@ class Stream:
     def extend(self, x: Any) -> Array:
         """Take T steps over x [T, D], or symbols [T]; return y [T, O]: bit for bit what T pushes return."""
         steps, _, state = self._now
-        y, state = self.model.run(np.asarray(x)[:, None], state=state)
+        y, state = self.model.run(np.asarray(x)[:, None], state=state, every_step=True)
         if len(y):
             self._now = steps + len(y), y[-1, 0].copy(), state
         return y[:, 0]

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from .. import cells, model_file
-from ..architecture import SymbolArchitecture
+from ..architecture import ModelArchitecture, SymbolArchitecture
 from ..cells import Cell
 from ..data.streams import Ids
 from ..data.text import Text, read_bytes, read_text
@@ -218,6 +218,11 @@ class LanguageModel(Runs):
         if not hasattr(self, "_runtime"):
             self._runtime = SymbolRuntime(self.architecture_, self.weights_)
         return self._runtime
+
+    def as_chain(self) -> tuple[ModelArchitecture, dict[str, Any]]:
+        """Return the network as a chain of parts: embedding, recurrent stack, linear layer; and its weights."""
+        _ = self.runtime
+        return self.architecture_.as_chain(self.weights_)
 
     def write(
         self,

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from .. import model_file
-from ..architecture import ModelArchitecture, RecurrentArchitecture
+from ..architecture import (
+    ActivationArchitecture,
+    LastArchitecture,
+    ModelArchitecture,
+    ParallelArchitecture,
+    Part,
+    RecurrentArchitecture,
+)
 from ..errors import FileFormatError, OstinatoError
 from ..runtime import Model
 from ..versions import versions
@@ -63,6 +70,10 @@ class Network(Runs):
         """What runs the weights; made at first use."""
         return Model.of(self.architecture_, self.weights_)
 
+    def as_chain(self) -> tuple[ModelArchitecture, dict[str, Any]]:
+        """Return the architecture and the weights."""
+        return self.architecture_, self.weights_
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to one file, atomically. Raises OSError when it cannot be written."""
         model_file.write(path, TASK, Document(self.versions_, self.architecture_.to_data()), self.weights_)
@@ -97,8 +108,17 @@ class Network(Runs):
         return f"Network({' → '.join(_named(part) for part in self.architecture_.parts)})"
 
 
-def _named(part: Any) -> str:
-    if not isinstance(part, RecurrentArchitecture):
-        return str(part.function if hasattr(part, "function") else part.__struct_config__.tag)
-    ways = ", in both directions" if part.bidirectional else ""
-    return f"{part.cell.name}, {part.num_layers} × {part.hidden_size} units{ways}"
+def _named(part: Part) -> str:
+    match part:
+        case RecurrentArchitecture():
+            ways = ", in both directions" if part.bidirectional else ", from the end" if part.reverse else ""
+            return f"{part.cell.name}, {part.num_layers} × {part.hidden_size} units{ways}"
+        case ParallelArchitecture():
+            branches = "; ".join(" → ".join(map(_named, branch)) for branch in part.branches)
+            return f"{part.merge} of ({branches})"
+        case ActivationArchitecture():
+            return part.function
+        case LastArchitecture():
+            return "first step" if part.reverse else "last step"
+        case _:
+            return str(part.__struct_config__.tag)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from ..architecture import ModelArchitecture
 from ..runtime import Model, Pool, Stream
 from ..runtime.stack import Array, State
 
@@ -19,9 +20,15 @@ class Runs:
         """What runs the weights."""
         raise NotImplementedError
 
-    def run(self, x: Any, lengths: Any = None, state: Sequence[Any] | None = None) -> tuple[Array, State]:
+    def as_chain(self) -> tuple[ModelArchitecture, dict[str, Array]]:
+        """Return what the network is made of, and its weights by the names of `ModelArchitecture.weight_shapes`."""
+        raise NotImplementedError
+
+    def run(
+        self, x: Any, lengths: Any = None, state: Sequence[Any] | None = None, every_step: bool = False
+    ) -> tuple[Array, State]:
         """Run over whole sequences, as `Model.run` says."""
-        return self.runtime.run(x, lengths, state)
+        return self.runtime.run(x, lengths, state, every_step)
 
     def step(self, x: Any, state: Sequence[Any] | None = None) -> tuple[Array, State]:
         """Run one step, as `Model.step` says."""

@@ -1,0 +1,1 @@
+"""In from other formats and out to them: ONNX, Keras, torch."""
