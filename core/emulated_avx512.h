@@ -84,6 +84,9 @@ OSTINATO_TWO(__m512i, add_epi32)
 static OSTINATO_INLINE __m512i _mm512_set1_epi32(int value) {
     return {_mm256_set1_epi32(value), _mm256_set1_epi32(value)};
 }
+static OSTINATO_INLINE __m512i _mm512_cvtepu16_epi32(__m256i a) {
+    return {_mm256_cvtepu16_epi32(_mm256_castsi256_si128(a)), _mm256_cvtepu16_epi32(_mm256_extracti128_si256(a, 1))};
+}
 static OSTINATO_INLINE __m512i _mm512_slli_epi32(__m512i a, const int count) {
     return {_mm256_slli_epi32(a.low, count), _mm256_slli_epi32(a.high, count)};
 }

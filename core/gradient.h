@@ -34,7 +34,7 @@ static void input_gradient(const InputGradient<T>& job, Range over) {
             const bool fresh = gate == 0 && !job.raw;
             for (Index p = 0; p < panels(width); ++p) {
                 T* to = result + p * GRADIENT_ROWS * PANEL;
-                jobs[p] = {matrix.data + p * matrix.panel_size, fresh ? zeros : to, fresh ? 0 : PANEL, to};
+                jobs[p] = {matrix.panel(p), fresh ? zeros : to, fresh ? 0 : PANEL, to};
             }
             multiply<T>(job.gradients[gate] + first * PANEL, job.rows * PANEL, matrix.k_count, jobs, panels(width),
                         rows);

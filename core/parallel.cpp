@@ -147,7 +147,7 @@ void run(const Functions<T>& level, const Run<T>& job, int threads) {
 }
 
 template <class T>
-void pack(const Functions<T>& level, const Packing<T>* jobs, Index count, int threads) {
+void pack(const Functions<T>& level, const Packing* jobs, Index count, int threads) {
     double work = 0;
     for (Index j = 0; j < count; ++j) work += 4.0 * double(jobs[j].units) * double(jobs[j].k_count);
     Team team = team_for(work, threads);
@@ -209,10 +209,10 @@ void gradients(const Functions<T>& level, const InputGradient<T>& of_input,
     for (const std::vector<Piece<T>>& round : pieces) deal(level, team, of_input, round);
 }
 
-#define OSTINATO_INSTANTIATE(T)                                                \
-    template void run<T>(const Functions<T>&, const Run<T>&, int);             \
-    template void pack<T>(const Functions<T>&, const Packing<T>*, Index, int); \
-    template void gradients<T>(const Functions<T>&, const InputGradient<T>&,   \
+#define OSTINATO_INSTANTIATE(T)                                              \
+    template void run<T>(const Functions<T>&, const Run<T>&, int);           \
+    template void pack<T>(const Functions<T>&, const Packing*, Index, int);  \
+    template void gradients<T>(const Functions<T>&, const InputGradient<T>&, \
                                const std::vector<std::vector<WeightGradient<T>>>&, int);
 OSTINATO_INSTANTIATE(float)
 OSTINATO_INSTANTIATE(double)

@@ -11,7 +11,7 @@ template <class T>
 void run(const Functions<T>& level, const Run<T>& job, int threads);
 
 template <class T>
-void pack(const Functions<T>& level, const Packing<T>* jobs, Index count, int threads);
+void pack(const Functions<T>& level, const Packing* jobs, Index count, int threads);
 
 // The gradients of the input (where its `y` is wanted) and of weights; those of one round lie apart.
 template <class T>

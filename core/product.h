@@ -19,10 +19,11 @@ constexpr int REGISTERS = 16;
 // it goes. `start` moves by `start_stride` a row: 16 for an array in panels, 0 for a bias.
 template <class T>
 struct PanelJob {
-    const T* weights;
+    const void* weights;
     const T* start;
     Index start_stride;
     T* result;
+    const T* scales = nullptr;  // of the units, where the weights are bytes
 };
 
 template <class T>
@@ -43,15 +44,25 @@ struct Tiles {
 enum class Left { rows_by_k, k_by_rows };
 enum class Sum { onwards, apart };  // go on from `start` in the accumulator, or add the finished sum to it
 
-template <class T, int R, int P, Left left, Sum sum>
+template <class T>
+OSTINATO_INLINE Vec<T> weights_at(const T* from) {
+    return Vec<T>::load(from);
+}
+template <class T>
+OSTINATO_INLINE Vec<T> weights_at(const Bfloat16* from) {
+    return widened(from);
+}
+
+// W: what a weight is stored as.
+template <class T, class W, int R, int P, Left left, Sum sum>
 OSTINATO_INLINE void tile(Index k_count, const T* a, Index a_chunk, const PanelJob<T>* jobs, Index first_k, Index row) {
     using V = Vec<T>;
     constexpr int vectors = Tiles<T>::vectors;
     V total[R][P][vectors];
-    const T* b[P];
+    const W* b[P];
 #pragma GCC unroll 8
     for (int p = 0; p < P; ++p) {
-        b[p] = jobs[p].weights + first_k * PANEL;
+        b[p] = static_cast<const W*>(jobs[p].weights) + first_k * PANEL;
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
@@ -72,7 +83,7 @@ OSTINATO_INLINE void tile(Index k_count, const T* a, Index a_chunk, const PanelJ
             for (int p = 0; p < P; ++p)
 #pragma GCC unroll 8
                 for (int v = 0; v < vectors; ++v) {
-                    const V weight = V::load(b[p] + k * PANEL + v * V::lanes);
+                    const V weight = weights_at<T>(b[p] + k * PANEL + v * V::lanes);
 #pragma GCC unroll 8
                     for (int r = 0; r < R; ++r) total[r][p][v] = fma(held[r], weight, total[r][p][v]);
                 }
@@ -81,7 +92,7 @@ OSTINATO_INLINE void tile(Index k_count, const T* a, Index a_chunk, const PanelJ
 #pragma GCC unroll 8
             for (int p = 0; p < P; ++p)
 #pragma GCC unroll 8
-                for (int v = 0; v < vectors; ++v) held[p][v] = V::load(b[p] + k * PANEL + v * V::lanes);
+                for (int v = 0; v < vectors; ++v) held[p][v] = weights_at<T>(b[p] + k * PANEL + v * V::lanes);
 #pragma GCC unroll 8
             for (int r = 0; r < R; ++r) {
                 const V left_value = V::splat(at[r * a_row]);
@@ -116,19 +127,19 @@ OSTINATO_INLINE void tile(Index k_count, const T* a, Index a_chunk, const PanelJ
 template <class T>
 using TileFunction = void (*)(Index, const T*, Index, const PanelJob<T>*, Index, Index);
 
-template <class T, int R, int P, Left left, Sum sum>
+template <class T, class W, int R, int P, Left left, Sum sum>
 static void tile_function(Index k_count, const T* a, Index a_chunk, const PanelJob<T>* jobs, Index first_k, Index row) {
-    tile<T, R, P, left, sum>(k_count, a, a_chunk, jobs, first_k, row);
+    tile<T, W, R, P, left, sum>(k_count, a, a_chunk, jobs, first_k, row);
 }
 
 // The tile function for R rows and P panels, for every R and P that fit into the registers.
-template <class T, Left left, Sum sum>
+template <class T, class W, Left left, Sum sum>
 struct TileTable {
     TileFunction<T> at[Tiles<T>::most_rows + 1][Tiles<T>::most_panels + 1];
     template <int R, int P>
     constexpr void fill() {
         if constexpr (P <= Tiles<T>::panels_for(R)) {
-            at[R][P] = tile_function<T, R, P, left, sum>;
+            at[R][P] = tile_function<T, W, R, P, left, sum>;
             fill<R, P + 1>();
         } else if constexpr (R < Tiles<T>::most_rows) {
             fill<R + 1, 1>();
@@ -141,9 +152,9 @@ constexpr Index K_BLOCK = 256;  // a panel of weights this deep stays in the L1 
 
 // result[row] = start[row] + a[row] · weights for every panel of `jobs` and each of `rows` rows. a: [chunk][rows][16],
 // of which `a_chunk` is the distance from chunk to chunk; with Left::k_by_rows [k][16].
-template <class T, Left left = Left::rows_by_k, Sum sum = Sum::onwards>
+template <class T, Left left = Left::rows_by_k, Sum sum = Sum::onwards, class W = T>
 static void multiply(const T* a, Index a_chunk, Index k_count, const PanelJob<T>* jobs, Index job_count, Index rows) {
-    static constexpr TileTable<T, left, sum> table;
+    static constexpr TileTable<T, W, left, sum> table;
     if (rows <= 0) return;
     // Blocks of rows of nearly equal size: small ones use the registers badly.
     constexpr Index most = Tiles<T>::most_rows;

@@ -5,13 +5,21 @@
 
 namespace ostinato {
 
-// A matrix packed into panels: for every sixteen units of its result, [k][16]. A block-diagonal one keeps, for each
-// panel, the stretch of k that its units' blocks cover.
+// How the elements of a matrix are stored: as they are, in the upper half of a float, or as whole numbers of one byte,
+// -127 to 127, with a scale a row. The last two are of floats.
+enum class Stored : std::int32_t { whole, bfloat16, int8 };
+
+// A matrix packed into panels: for every sixteen units of its result, [k][16]; for bytes [k / 4][16][4], with k padded.
+// A block-diagonal one keeps, for each panel, the stretch of k that its units' blocks cover.
 template <class T>
 struct Matrix {
-    const T* data;
+    const void* data;
     Index units, k_count, heads;
-    Index panel_size;  // elements from panel to panel
+    Index panel_bytes;  // from panel to panel
+    Stored stored;
+    const T* scales;  // padded, a unit each; of bytes alone
+
+    const void* panel(Index p) const { return static_cast<const char*>(data) + p * panel_bytes; }
 };
 
 // Rows of a batch: `counts[t]` of them at step t, from row `starts[t]` on, longest sequence first.
@@ -34,6 +42,7 @@ struct Run {
     Index input_size, input_count;
     const Matrix<T>* inputs;       // a gate
     const T* const* input_biases;  // padded
+    Index matrix_count;
     const Matrix<T>* matrices;
     const T* const* biases;   // padded
     const T* const* vectors;  // padded
@@ -95,19 +104,19 @@ struct WeightGradient {
 };
 
 // One source of a packing: a stack of `units` rows of weights, row-major.
-template <class T>
 struct Packing {
-    const T* weights;
+    const void* weights;
     Index row_stride, units, k_count, heads;
     bool transposed;  // pack the transpose: then `units` and `k_count` are those of the transpose
-    T* result;
+    Stored stored;
+    void* result;
 };
 
 template <class T>
 struct Functions {
     void (*run)(const Run<T>&, const Part&);
     std::size_t (*shared_bytes)(const Run<T>&, Index places);
-    void (*pack)(const Packing<T>&, Range panels);
+    void (*pack)(const Packing&, Range panels);
     void (*input_gradient)(const InputGradient<T>&, Range rows);
     void (*weight_gradient)(const WeightGradient<T>&, Range gate_panels);
     void (*evaluate)(Operation, const T* a, const T* b, const T* c, T* result, Index count);
@@ -120,6 +129,9 @@ struct Level {
     Functions<double> of_double;
 };
 
+// Bytes are multiplied by fours.
+constexpr Index QUAD = 4;
+
 // Scratch memory of the calling thread, kept from call to call; 64-byte aligned. One user at a time.
 void* scratch(std::size_t bytes);
 
@@ -131,13 +143,15 @@ static inline Range k_range(Index units, Index k_count, Index heads, Index panel
     return {panel * PANEL / unit_block * k_block / PANEL * PANEL, (last / unit_block + 1) * k_block};
 }
 
-static inline Index panel_size(Index units, Index k_count, Index heads) {
+// The bytes from panel to panel, of elements that take `element_bytes` if they are stored whole.
+static inline Index panel_bytes(Index units, Index k_count, Index heads, Stored stored, Index element_bytes) {
     Index most = 0;
     for (Index p = 0; p < panels(units); ++p) {
         const Index size = k_range(units, k_count, heads, p).size();
         most = size > most ? size : most;
     }
-    return most * PANEL;
+    if (stored == Stored::int8) return (most + QUAD - 1) / QUAD * QUAD * PANEL;
+    return most * PANEL * (stored == Stored::bfloat16 ? 2 : element_bytes);
 }
 
 }  // namespace ostinato

@@ -3,6 +3,7 @@
 // plan's barriers.
 #pragma once
 
+#include "bytes.h"
 #include "elementwise.h"
 #include "product.h"
 #include "run.h"
@@ -119,11 +120,29 @@ class Sequence {
         states_[1] = carver.template take<T*>(run_.state_count);
         first_ = carver.template take<T*>(plan_.array_count);
         moving_ = carver.template take<Index>(plan_.array_count);
+        lay_out_bytes(carver);
         for (Index i = 0; i < plan_.array_count; ++i) {
             if (plan_.arrays[i].width != ROW_NUMBER) continue;
             T* lies = carver.template take<T>(capacity_ * PANEL);
             if (bases_) bases_[i] = lies, strides_[i] = 0;
         }
+    }
+
+    // Room for the rows that weights of one byte are multiplied with. Each member turns them into bytes for itself.
+    void lay_out_bytes(Carver& carver) {
+        Index widest = 0;
+        const auto look_at = [&widest](const Matrix<T>* matrices, Index count) {
+            for (Index i = 0; i < count; ++i)
+                if (matrices[i].stored == Stored::int8 && matrices[i].k_count > widest) widest = matrices[i].k_count;
+        };
+        look_at(run_.inputs, run_.input_count);
+        look_at(run_.matrices, run_.matrix_count);
+        if (!widest) return;
+        const Index rows = chunk_rows() + capacity_ - 1;
+        bytes_.stride = padded(widest);
+        bytes_.values = carver.template take<std::int8_t>(rows * bytes_.stride);
+        bytes_.scales = carver.template take<float>(rows);
+        bytes_.below = carver.template take<std::int32_t>(rows);
     }
 
     void lay_out_shared(Carver& carver) {
@@ -159,13 +178,14 @@ class Sequence {
     Index chunk_rows() const {
         if (capacity_ < ENOUGH_ROWS) return CHUNK_ROWS;
         Index weights = 0;
-        for (Index g = 0; g < run_.input_count; ++g) weights += run_.inputs[g].units * run_.input_size;
+        for (Index g = 0; g < run_.input_count; ++g)
+            weights += panels(run_.inputs[g].units) * run_.inputs[g].panel_bytes;
         for (Index i = 0; i < plan_.item_count; ++i)
             for (Index p = 0; p < plan_.items[i].product_count; ++p) {
                 const Matrix<T>& matrix = run_.matrices[plan_.items[i].products[p].matrix];
-                weights += panels(matrix.units) * matrix.panel_size;
+                weights += panels(matrix.units) * matrix.panel_bytes;
             }
-        return weights * Index(sizeof(T)) > CACHED_WEIGHTS ? CHUNK_STEPS * capacity_ : 1;
+        return weights > CACHED_WEIGHTS ? CHUNK_STEPS * capacity_ : 1;
     }
 
     void fill_constants() {
@@ -342,33 +362,56 @@ class Sequence {
 
     // ---- products
 
-    // A batch of panels that wait to be multiplied with one array.
+    // The left operand of products: an array in panels, and the same in bytes once weights of one byte ask for it.
+    struct Factor {
+        const T* panels;
+        Index stride, k_count, rows;
+        bool has_bytes = false;
+    };
+
+    // A batch of panels that wait to be multiplied with one operand.
     struct Waiting {
         PanelJob<T> jobs[JOBS];
         Index count = 0;
         Range k{0, 0};
+        Stored stored = Stored::whole;
     };
 
-    void flush(Waiting& waiting, const T* a, Index a_stride, Index rows) {
-        if (waiting.count)
-            multiply<T>(a + waiting.k.begin / PANEL * a_stride, a_stride, waiting.k.size(), waiting.jobs, waiting.count,
-                        rows);
+    void flush(Waiting& waiting, Factor& a) {
+        if (!waiting.count) return;
+        const T* const from = a.panels + waiting.k.begin / PANEL * a.stride;
+        const Index k_count = waiting.k.size(), count = waiting.count;
         waiting.count = 0;
+        if constexpr (sizeof(T) == sizeof(float)) {
+            if (waiting.stored == Stored::int8) {
+                if (!a.has_bytes) to_bytes(a.panels, a.stride, a.k_count, a.rows, bytes_);
+                a.has_bytes = true;
+                multiply_bytes(bytes_.from_k(waiting.k.begin), k_count, waiting.jobs, count, a.rows);
+                return;
+            }
+            if (waiting.stored == Stored::bfloat16) {
+                multiply<T, Left::rows_by_k, Sum::onwards, Bfloat16>(from, a.stride, k_count, waiting.jobs, count,
+                                                                     a.rows);
+                return;
+            }
+        }
+        multiply<T>(from, a.stride, k_count, waiting.jobs, count, a.rows);
     }
 
     void add(Waiting& waiting, const Matrix<T>& matrix, Index panel, const T* start, Index start_stride, T* result,
-             const T* a, Index a_stride, Index rows) {
+             Factor& a) {
         const Range k = k_range(matrix.units, matrix.k_count, matrix.heads, panel);
-        if (waiting.count == JOBS || (waiting.count && (k.begin != waiting.k.begin || k.end != waiting.k.end)))
-            flush(waiting, a, a_stride, rows);
+        const bool is_like = k.begin == waiting.k.begin && k.end == waiting.k.end && matrix.stored == waiting.stored;
+        if (waiting.count == JOBS || !is_like) flush(waiting, a);
         waiting.k = k;
-        waiting.jobs[waiting.count++] = {matrix.data + panel * matrix.panel_size, start, start_stride, result};
+        waiting.stored = matrix.stored;
+        const T* const scales = matrix.scales ? matrix.scales + panel * PANEL : nullptr;
+        waiting.jobs[waiting.count++] = {matrix.panel(panel), start, start_stride, result, scales};
     }
 
     void products(const Item& item) {
         Waiting waiting;
-        const T* a = bases_[item.argument];
-        const Index a_stride = strides_[item.argument];
+        Factor a{bases_[item.argument], strides_[item.argument], width_of(plan_.arrays[item.argument].width), live_};
         for (Index j = 0; j < item.product_count; ++j) {
             const Product& product = item.products[j];
             const Matrix<T>& matrix = run_.matrices[product.matrix];
@@ -382,11 +425,10 @@ class Sequence {
                     start = bases_[product.start] + p * strides_[product.start];
                     start_stride = PANEL;
                 }
-                add(waiting, matrix, p, start, start_stride, bases_[product.result] + p * strides_[product.result], a,
-                    a_stride, live_);
+                add(waiting, matrix, p, start, start_stride, bases_[product.result] + p * strides_[product.result], a);
             }
         }
-        flush(waiting, a, a_stride, live_);
+        flush(waiting, a);
     }
 
     static const T* zeros() {
@@ -409,6 +451,7 @@ class Sequence {
         }
         barrier();
         Waiting waiting;
+        Factor a{input_, input_stride_, run_.input_size, rows};
         for (Index i = 0; i < plan_.array_count; ++i) {
             if (plan_.arrays[i].kind != ArrayKind::projection) continue;
             const Index gate = plan_.arrays[i].index;
@@ -416,10 +459,10 @@ class Sequence {
             const Range mine = own_panels_of(matrix.units);
             for (Index p = mine.begin; p < mine.end; ++p) {
                 const T* bias = run_.input_biases[gate] ? run_.input_biases[gate] + p * PANEL : zeros();
-                add(waiting, matrix, p, bias, 0, first_[i] + p * input_stride_, input_, input_stride_, rows);
+                add(waiting, matrix, p, bias, 0, first_[i] + p * input_stride_, a);
             }
         }
-        flush(waiting, input_, input_stride_, rows);
+        flush(waiting, a);
     }
 
     const Run<T>& run_;
@@ -435,6 +478,7 @@ class Sequence {
     Index* moving_ = nullptr;
     Index moving_count_ = 0;
     T* input_ = nullptr;
+    ByteRows bytes_{nullptr, nullptr, nullptr, 0};
     bool has_projections_ = false;
     Index input_stride_ = 0, chunk_rows_ = 0, chunk_steps_ = 0, chunk_row_ = 0;
 };

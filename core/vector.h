@@ -59,6 +59,11 @@ namespace ostinato::OSTINATO_LEVEL {
 template <class T>
 struct Vec;
 
+// The upper half of a float: eight bits of exponent, seven of fraction.
+struct Bfloat16 {
+    std::uint16_t bits;
+};
+
 // Mask<float> and Mask<double>: a yes or no for each lane of the Vec of that type.
 template <class T>
 struct Mask;
@@ -204,6 +209,10 @@ template <int count>
 static OSTINATO_INLINE Vec<float> shift_right(Vec<float> a) {
     return {_mm_castsi128_ps(_mm_srli_epi32(_mm_castps_si128(a.r), count))};
 }
+static OSTINATO_INLINE Vec<float> widened(const Bfloat16* from) {
+    const __m128i bits = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
+    return {_mm_castsi128_ps(_mm_unpacklo_epi16(_mm_setzero_si128(), bits))};
+}
 
 #endif
 
@@ -271,6 +280,10 @@ static OSTINATO_INLINE Vec<float> shift_left(Vec<float> a) {
 template <int count>
 static OSTINATO_INLINE Vec<float> shift_right(Vec<float> a) {
     return {_mm256_castsi256_ps(_mm256_srli_epi32(_mm256_castps_si256(a.r), count))};
+}
+static OSTINATO_INLINE Vec<float> widened(const Bfloat16* from) {
+    const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16))};
 }
 
 #endif
@@ -346,6 +359,10 @@ static OSTINATO_INLINE Vec<float> shift_left(Vec<float> a) {
 template <int count>
 static OSTINATO_INLINE Vec<float> shift_right(Vec<float> a) {
     return {_mm512_castsi512_ps(_mm512_srli_epi32(_mm512_castps_si512(a.r), count))};
+}
+static OSTINATO_INLINE Vec<float> widened(const Bfloat16* from) {
+    const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
 }
 
 #endif
@@ -473,6 +490,9 @@ template <int count>
 static OSTINATO_INLINE Vec<float> shift_right(Vec<float> a) {
     return of_bits(vshrq_n_u32(to_bits(a), count));
 }
+static OSTINATO_INLINE Vec<float> widened(const Bfloat16* from) {
+    return {vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(&from->bits), 16))};
+}
 
 #endif
 
@@ -490,6 +510,7 @@ static OSTINATO_INLINE Vec<float> shift_right(Vec<float> a) {
 //   select(mask, a, b)                    a where the mask says yes, b elsewhere
 //   as_vec(mask), as_mask(v)              a mask as lanes of all ones or all zeros, to be stored; and back
 //   bit_and, bit_and_not, bit_or, bit_xor on the bit patterns; bit_and_not(a, b) keeps the bits of a that b lacks
+//   widened(from)                         bfloat16s in memory as the floats that they are
 //   splat_bits, add_bits, shift_left<n>, shift_right<n>  on the bit patterns of floats as unsigned 32-bit integers
 
 template <class T>

@@ -2,6 +2,7 @@
 // strides before. Everything else that comes is checked here.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -58,8 +59,8 @@ void evaluate_operation(const std::string& name, const nb::ndarray<const T, nb::
 template <class T>
 void bind(nb::module_& m, const char* packed_name) {
     nb::class_<Packed<T>>(m, packed_name)
-        .def(nb::init<const Recipe&, const Addresses&, int>(), nb::arg("recipe"), nb::arg("weights"),
-             nb::arg("threads"));
+        .def(nb::init<const Recipe&, const Addresses&, int, const std::vector<StoredSpec>&>(), nb::arg("recipe"),
+             nb::arg("weights"), nb::arg("threads"), nb::arg("stored") = std::vector<StoredSpec>{});
     m.def("run", &run_steps<T>, nb::arg("layout"), nb::arg("packed"), nb::arg("rows"), nb::arg("begin"), nb::arg("end"),
           nb::arg("backwards"), nb::arg("x"), nb::arg("streams"), nb::arg("stream_strides"), nb::arg("panels"),
           nb::arg("initial"), nb::arg("states_in"), nb::arg("states_out"), nb::arg("y"), nb::arg("threads"));

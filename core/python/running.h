@@ -96,6 +96,7 @@ Run<T> prepared_run(const Layout& layout, const Packed<T>& packed, const Rows& r
     job.input_count = static_cast<Index>(packed.inputs.size());
     job.inputs = packed.inputs.data();
     job.input_biases = packed.input_biases.data();
+    job.matrix_count = static_cast<Index>(packed.matrices.size());
     job.matrices = packed.matrices.data();
     job.biases = packed.biases.data();
     job.vectors = packed.vectors.data();

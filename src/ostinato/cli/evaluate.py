@@ -2,43 +2,98 @@
 
 from __future__ import annotations
 
-import click
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import click
+import msgspec
+
+from ..errors import DataError
 from . import flags
 from .opening import open_language_model
 from .output import TITLES, print_figures, print_json, progress, say, this_command
 from .sources import read_sources
+
+if TYPE_CHECKING:
+    from ..tasks.language import Evaluation, LanguageModel
 
 
 @click.command()
 @click.argument("model")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option("--train", multiple=True, metavar="FILE", help="The text that baselines learn from.")
+@click.option("--against", metavar="MODEL", help="Another model, such as the one that was exported in fewer bytes.")
 @flags.encoding_flag
 @flags.unknown_flag
 @flags.quiet_flag
 @flags.json_flag
 def evaluate(
-    model: str, files: tuple[str, ...], train: tuple[str, ...], encoding: str, unknown: str, quiet: bool, as_json: bool
+    model: str,
+    files: tuple[str, ...],
+    train: tuple[str, ...],
+    against: str | None,
+    encoding: str,
+    unknown: str,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Tell how well a model predicts a file, beside baselines on the same text.
 
-    Where FILE is what the model was trained on, only the part that was held out counts.
+    Where FILE is what the model was trained on, only the part that was held out counts. With --against, another model's
+    figures stand there, too, and what the one loses and gains: accuracy, bytes, speed.
 
     \b
-    Example:
+    Examples:
       ostinato evaluate book.safetensors book.txt
+      ostinato evaluate small.safetensors book.txt --against book.safetensors
     """
     opened = open_language_model(model)
+    other = None if against is None else open_language_model(against)
     tokens = opened.options.tokens
+    if other is not None and other.options.tokens != tokens:
+        raise DataError(f"{model} reads {tokens}, but {against} reads {other.options.tokens}.")
     text = read_sources(files, tokens, encoding)
     learned = read_sources(train, tokens, encoding) if train else None
     with progress("evaluating", quiet) as move:
         found = opened.evaluate(text, learned, unknown=unknown, progress=move)  # type: ignore[arg-type]
+    comparison = None
+    if other is not None and against is not None:
+        with progress("evaluating the other", quiet) as move:
+            beside = other.evaluate(text, learned, unknown=unknown, progress=move)  # type: ignore[arg-type]
+        comparison = _compare((model, opened, found), (against, other, beside))
     if as_json:
-        print_json(found)
+        print_json(found if comparison is None else msgspec.to_builtins(found) | {"against": comparison})
         return
     print_figures(model, found.metrics, found.baselines)
+    if comparison is not None:
+        _print_comparison(comparison)
     if found.missing and not quiet:
         names = ", ".join(TITLES[name] for name in found.missing)
         say(f"\nmissing: {names}, which learn from the training text; with them:\n  {this_command('--train', 'FILE')}")
+
+
+def _compare(*models: tuple[str, LanguageModel, Evaluation]) -> dict[str, Any]:
+    """Return what two models gain and lose: of each its file and figures, the first one's before the other's."""
+    from ..evaluate.speed import step_seconds
+    from ..stored import kind_of
+
+    paths, opened, found = zip(*models, strict=True)
+    seconds = step_seconds([each.runtime for each in opened])
+    return {
+        "models": paths,
+        "matrices": [kind_of(each.weights_) for each in opened],
+        "bits_per_character": [each.metrics["bits_per_character"] for each in found],
+        "bytes": [Path(path).stat().st_size for path in paths],
+        "microseconds_per_step": [1e6 * each for each in seconds],
+    }
+
+
+def _print_comparison(comparison: dict[str, Any]) -> None:
+    (model, other), (kind, other_kind) = comparison["models"], comparison["matrices"]
+    bits, other_bits = comparison["bits_per_character"]
+    size, other_size = comparison["bytes"]
+    time, other_time = comparison["microseconds_per_step"]
+    click.echo(f"\n{model} ({kind}) beside {other} ({other_kind}):")
+    click.echo(f"  bits/character  {bits:.4f} instead of {other_bits:.4f}: {bits - other_bits:+.4f}")
+    click.echo(f"  bytes           {size:,} instead of {other_size:,}: {100 * size / other_size:.0f} %")
+    click.echo(f"  one step        {time:.0f} µs instead of {other_time:.0f} µs: {100 * time / other_time:.0f} %")

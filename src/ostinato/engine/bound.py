@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ..stored import StoredMatrix
 from .compiled import CompiledStep, core
 from .sized import Sized, Sizes
 
@@ -92,7 +93,9 @@ class Bound:
     ) -> None:
         self.sized: Sized = step.sized(sizes, tuple(weights))
         self.weights, self.arrays, self.threads = weights, arrays, threads
-        self.addresses = [arrays.address(weight) for weight in weights.values()]
+        self.addresses = [arrays.address(_elements(weight)) for weight in weights.values()]
+        is_whole = not any(isinstance(weight, StoredMatrix) for weight in weights.values())
+        self.stored = [] if is_whole else [self._stored(weight) for weight in weights.values()]
 
     @cached_property
     def packed(self) -> Any:
@@ -102,7 +105,13 @@ class Bound:
     def pack(self, recipe: Any) -> Any:
         """Pack the weights by a recipe."""
         kind = core().PackedFloat if self.arrays.itemsize == 4 else core().PackedDouble
-        return kind(recipe, self.addresses, self.threads)
+        return kind(recipe, self.addresses, self.threads, self.stored)
+
+    def _stored(self, weight: Any) -> tuple[int, int]:
+        """Return the number of the form in which a weight is stored, and where its scales lie."""
+        if not isinstance(weight, StoredMatrix):
+            return 0, 0
+        return weight.code, 0 if weight.scales is None else self.arrays.address(weight.scales)
 
     def forward(self, inputs: Inputs, checkpoint_steps: int | None = None, keep: bool = False) -> Forward:
         """Run over all steps.
@@ -177,6 +186,10 @@ class Bound:
             0 if y is None else address(y),
             self.threads,
         )
+
+
+def _elements(weight: Any) -> Array:
+    return weight.values if isinstance(weight, StoredMatrix) else weight
 
 
 def _segments(steps: int, every: int | None) -> list[tuple[int, int]]:

@@ -116,7 +116,8 @@ def _run_nothing(call: Call, state: Sequence[Any]) -> tuple[Any, list[Any]]:
     widths = {name: part.shape[-1] for name, part in zip(call.program.state_names, state, strict=True)}
     shape = (*call.x.shape[:2], sum(widths[name] for name in call.program.output))
     # An empty sum is zero whatever the values, and in torch a function of them, with a gradient of zero.
-    zero = sum(part[:0].sum() for part in (call.x, *call.weights.values()))
+    tensors = (call.x, *call.weights.values()) if _kind(call.x) == TENSOR else ()
+    zero = sum(part[:0].sum() for part in tensors)
     zeros = _kind_module(call.x).LIBRARY.zeros(shape, call.x)
     return zeros - zero, [part - zero for part in state]
 

@@ -16,6 +16,8 @@ from ..program.program import Placement
 
 Array = Any
 """An array of the library at hand: numpy.ndarray or torch.Tensor."""
+Contract = Callable[[Array, Array], Array]
+"""A product of rows with the elements of a matrix."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Library:
     split_rows, split_columns: cut into pieces of the given sizes along the first or last axis.
     constant: a number as an array without axes, like another array. zeros: of a shape, like another.
     take: gather rows by index. put: the inverse, into zeros of the given number of rows.
+    times: ``contract(v, matrix)`` for rows v and a matrix, which may be stored in a form of its own.
     """
 
     operations: Mapping[str, Callable[..., Array]]
@@ -41,6 +44,7 @@ class Library:
     zeros: Callable[[tuple[int, ...], Array], Array]
     take: Callable[[Array, Any], Array]
     put: Callable[[Array, Any, int], Array]
+    times: Callable[[Contract, Array, Any], Array] = lambda contract, v, matrix: contract(v, matrix)
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,8 @@ class Interpreter:
         elif operation == "recurrent":
             self._bind_group(slot, arguments[0], placement)
         elif operation == "matrix":
-            transposed = self.weights[f"M_{name}"].T
-            self._actions[placement].append(Action((slot,), lambda v: v @ transposed, arguments))
+            matrix = self.weights[f"M_{name}"]
+            self._actions[placement].append(Action((slot,), lambda v: self.library.times(_dense, v, matrix), arguments))
         elif operation == "vector":
             self._parameters[slot] = self.weights[f"p_{name}"]
         elif operation == "constant":
@@ -119,10 +123,14 @@ class Interpreter:
         """Return v [..., width] times the stacked matrices [G·H, width/heads] of some gates: [..., G·H]."""
         heads = v.shape[-1] // matrix.shape[-1]
         if heads == 1:
-            return v @ matrix.T
-        blocks = matrix.reshape(gates, heads, -1, matrix.shape[-1])
-        parts = v.reshape(*v.shape[:-1], heads, -1)
-        return self.library.einsum("...kj,gkij->...gki", parts, blocks).reshape(*v.shape[:-1], len(matrix))
+            return self.library.times(_dense, v, matrix)
+
+        def by_blocks(v: Array, matrix: Array) -> Array:
+            blocks = matrix.reshape(gates, heads, -1, matrix.shape[-1])
+            parts = v.reshape(*v.shape[:-1], heads, -1)
+            return self.library.einsum("...kj,gkij->...gki", parts, blocks).reshape(*v.shape[:-1], len(matrix))
+
+        return self.library.times(by_blocks, v, matrix)
 
     def _stack(self, gates: list[str]) -> tuple[Array, Array | None]:
         """Return the recurrent matrices and biases of some gates, one under the other."""
@@ -195,7 +203,7 @@ class Interpreter:
         for slot, _ in self._sources["raw"]:
             values[slot] = rows
         if gates:
-            projected = rows @ self.weights["W"].T
+            projected = self.library.times(_dense, rows, self.weights["W"])
             if "W_bias" in self.weights:
                 projected = projected + self.weights["W_bias"]
             sizes = [projected.shape[-1] // len(gates)] * len(gates)
@@ -230,3 +238,7 @@ class Interpreter:
             else:
                 for slot, value in zip(action.targets, result, strict=True):
                     values[slot] = value
+
+
+def _dense(v: Array, matrix: Array) -> Array:
+    return v @ matrix.T

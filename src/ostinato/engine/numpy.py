@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import stored
 from ..program import Program
 from .call import Call
 from .interpreter import Array, Interpreter, Library
@@ -25,11 +26,8 @@ def _put(rows: Array, index: Any, size: int) -> Array:
     return result
 
 
-def _split(axis: int) -> Any:
-    def split(array: Array, sizes: Sequence[int]) -> Sequence[Array]:
-        return np.split(array, np.cumsum(sizes)[:-1], axis=axis)
-
-    return split
+def _split_columns(array: Array, sizes: Sequence[int]) -> Sequence[Array]:
+    return np.split(array, np.cumsum(sizes)[:-1], axis=-1)
 
 
 LIBRARY = Library(
@@ -62,14 +60,15 @@ LIBRARY = Library(
     },
     reductions={"sum": lambda v: v.sum(axis=-1, keepdims=True)},
     einsum=np.einsum,
-    rows=np.concatenate,
+    rows=stored.joined,
     columns=lambda parts: np.concatenate(parts, axis=-1),
-    split_rows=_split(0),
-    split_columns=_split(-1),
+    split_rows=stored.split,
+    split_columns=_split_columns,
     constant=lambda value, like: np.asarray(value, like.dtype),
     zeros=lambda shape, like: np.zeros(shape, like.dtype),
     take=lambda array, index: array[index],
     put=_put,
+    times=stored.times,
 )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .. import shapes
 from ..errors import ShapeError
 from ..program import Program
+from ..stored import StoredMatrix
 from .bound import Arrays, Bound, Inputs
 from .call import Call
 from .compiled import compiled, core
@@ -40,7 +41,7 @@ class NumpyCore:
         self.program = program
         self.dtype = dtype
         self.arrays = numpy_arrays(self.dtype)
-        self.weights = {name: np.array(weight, order="C") for name, weight in weights.items()}
+        self.weights = {name: weight.copy() for name, weight in weights.items()}
         self._step_program = hoisted(program).step
         self._bound: Bound | None = None
         self._step: Callable[..., None] | None = None
@@ -125,7 +126,7 @@ class NumpyCore:
             _expect(owner, f"state {name!r}", part, f"B {width}", self.dtype)
         for name, weight in self.weights.items():
             axes = "H" if name.endswith("_bias") or name.startswith("p_") else "H D"
-            _expect(owner, f"weight {name!r}", weight, axes, self.dtype)
+            _expect_weight(owner, name, weight, axes, self.dtype)
 
     def _check_count(self, owner: str, state: Sequence[Array]) -> None:
         if len(state) != len(self.program.states):
@@ -142,8 +143,7 @@ class NumpyCore:
         heads = self._measured_heads(owner)
         for name, shape in self.program.weight_shapes(self.input_size, self.widths, heads=heads).items():
             if name in self.weights:
-                letters = " ".join(map(str, shape))
-                _expect(owner, f"weight {name!r}", self.weights[name], letters, self.dtype)
+                _expect_weight(owner, name, self.weights[name], " ".join(map(str, shape)), self.dtype)
 
     def _measured_heads(self, owner: str) -> int:
         if "R" not in self.weights:
@@ -188,6 +188,13 @@ def _named(name: str) -> str:
 @cache
 def _one_row() -> Any:
     return rows_of(Packing.of(1, 1, None, reverse=False))
+
+
+def _expect_weight(owner: str, name: str, weight: Any, letters: str, dtype: np.dtype[Any]) -> None:
+    if isinstance(weight, StoredMatrix) and dtype == weight.dtype:
+        shapes.expect(owner, f"weight {name!r}", weight, letters)
+    else:
+        _expect(owner, f"weight {name!r}", weight, letters, dtype)
 
 
 def _expect(owner: str, name: str, array: Any, letters: str, dtype: np.dtype[Any], **sizes: int) -> None:

@@ -45,6 +45,10 @@ class Last:
         # Beyond each length x is zero already.
         return x[at, np.arange(batch)][None], ()
 
+    def step(self, x: Array, state: Any = ()) -> tuple[Array, tuple[()]]:
+        """Return x [B, D]: it is the last so far."""
+        return x, ()
+
 
 class Parallel:
     """Chains that read the same, and what they put out as one. merge: as `ParallelArchitecture` names it."""
@@ -55,6 +59,7 @@ class Parallel:
         sizes = [branch.output_size for branch in branches]
         self.output_size: int = sum(sizes) if merge == "concat" else sizes[0]
         self.reduces: bool = self.branches[0].reduces
+        self._spans = spans(branches)
 
     @property
     def text(self) -> str:
@@ -86,8 +91,8 @@ class Parallel:
     def _each(
         self, state: Sequence[Any], run: Callable[[Chain, Sequence[Any]], tuple[Array, State]]
     ) -> tuple[Array, State]:
-        parts = zip(self.branches, split_state(self.branches, state), strict=True)
-        outputs, after = zip(*(run(branch, own) for branch, own in parts), strict=True)
+        parts = zip(self.branches, self._spans, strict=True)
+        outputs, after = zip(*(run(branch, state[span]) for branch, span in parts), strict=True)
         return self._merged(outputs), tuple(layer for final in after for layer in final)
 
     def _merged(self, outputs: Sequence[Array]) -> Array:
@@ -106,6 +111,7 @@ class Chain:
     def __init__(self, parts: Sequence[Part]) -> None:
         self.parts = list(parts)
         self.layer_count: int = sum(part.layer_count for part in parts)
+        self._spans = spans(parts)
         self.output_size: int = self.parts[-1].output_size
         self.reduces: bool = any(part.reduces for part in parts)
 
@@ -131,8 +137,8 @@ class Chain:
     def sequence(self, x: Array, state: Sequence[Any], lengths: Any = None) -> tuple[Array, State]:
         """Return y of x [T, B, D] and the state after it: [T, B, O], or [1, B, O] where the chain `reduces`."""
         after: list[Any] = []
-        for part, own in zip(self.parts, split_state(self.parts, state), strict=True):
-            x, final = part.sequence(x, own, lengths)
+        for part, span in zip(self.parts, self._spans, strict=True):
+            x, final = part.sequence(x, state[span], lengths)
             after.extend(final)
             lengths = None if part.reduces else lengths
         return x, tuple(after)
@@ -140,10 +146,9 @@ class Chain:
     def step(self, x: Array, state: Sequence[Any]) -> tuple[Array, State]:
         """Return y [B, O] of x [B, D], and the state after it."""
         after: list[Any] = []
-        for part, own in zip(self.parts, split_state(self.parts, state), strict=True):
-            if not isinstance(part, Last):
-                x, final = part.step(x, own)
-                after.extend(final)
+        for part, span in zip(self.parts, self._spans, strict=True):
+            x, final = part.step(x, state[span])
+            after.extend(final)
         return x, tuple(after)
 
     def at_every_step(self) -> Chain:
@@ -157,7 +162,7 @@ class Chain:
         return Chain(kept)
 
 
-def split_state(parts: Sequence[Chain] | Sequence[Part], state: Sequence[Any]) -> list[Sequence[Any]]:
-    """Return the layers of a state that belong to each of the parts."""
+def spans(parts: Sequence[Chain] | Sequence[Part]) -> list[slice]:
+    """Return where in a state the layers of each of the parts lie."""
     ends = accumulate((part.layer_count for part in parts), initial=0)
-    return [state[begin:end] for begin, end in pairwise(ends)]
+    return [slice(begin, end) for begin, end in pairwise(ends)]

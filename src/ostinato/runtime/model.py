@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import stored
 from ..architecture import ModelArchitecture, below
 from ..engine.packing import checked_lengths
 from ..errors import DataError, ShapeError
@@ -82,7 +83,7 @@ class Model:
 
         Raises ShapeError when x, lengths or state have other shapes, DataError for a number that no symbol has.
         """
-        x = self._read(x, "T B")
+        x = self._read(x, "T B", 2)
         lengths = checked_lengths("Model.run", lengths, *x.shape[:2])
         chain = self._at_every_step if every_step else self.chain
         y, after = chain.sequence(x, self._state(state, x.shape[1]), lengths)
@@ -93,7 +94,7 @@ class Model:
 
         Raises OptionError for a model that reads sequences from the end, ShapeError and DataError as `run` does.
         """
-        x = self._read(x, "B")
+        x = self._read(x, "B", 1)
         return self.chain.step(x, self._state(state, len(x)))
 
     def _state(self, state: Sequence[Any] | None, batch: int) -> Sequence[Any]:
@@ -106,23 +107,23 @@ class Model:
             )
         return state
 
-    def _read(self, x: Any, letters: str) -> Array:
+    def _read(self, x: Any, letters: str, axes: int) -> Array:
         """Return an input as numbers [letters, D], those of the embedding where x is symbols [letters]."""
-        axes = len(letters.split())
-        given = np.asarray(x)
-        if given.ndim != axes + (self.embedding is None):
-            expected = f"symbols [{letters}]" if self.embedding is not None else f"x [{letters} D]"
-            raise ShapeError(f"the model expected {expected}, got an array of shape {list(given.shape)}.")
         if self.embedding is None:
-            return np.ascontiguousarray(given, self.dtype)
+            numbers: Array = np.asarray(x, self.dtype, order="C")
+            if numbers.ndim != axes + 1:
+                raise ShapeError(f"the model expected x [{letters} D], got an array of shape {list(numbers.shape)}.")
+            return numbers
+        given = np.asarray(x)
+        if given.ndim != axes:
+            raise ShapeError(f"the model expected symbols [{letters}], got an array of shape {list(given.shape)}.")
         if given.dtype.kind not in "iu":
             raise DataError(f"symbols are whole numbers, not {given.dtype}.", "encode the text first.")
         if given.size and not 0 <= given.min() <= given.max() < len(self.embedding):
             raise DataError(
                 f"symbols are numbers from 0 to {len(self.embedding) - 1}; {given.min()} to {given.max()} came."
             )
-        vectors: Array = self.embedding[given]
-        return vectors
+        return stored.take(self.embedding, given)
 
     # ---- streams
 
@@ -150,5 +151,5 @@ class Model:
         embedding = {} if self.embedding is None else {"embedding": self.embedding}
         for name, weight in sorted((self.chain.weights | embedding).items()):
             digest.update(f"\0{name}\0{weight.shape}\0".encode())
-            digest.update(np.ascontiguousarray(weight).tobytes())
+            digest.update(weight.tobytes())
         return digest.digest()

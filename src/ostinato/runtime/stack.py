@@ -45,6 +45,9 @@ class Stack:
             ]
             for layer in range(architecture.num_layers)
         ]
+        self._first = [directions[0] for directions in self.layers]
+        self._streams = not (architecture.bidirectional or architecture.reverse)
+        self._state_type = architecture.cell.State
         self._dtype = next(iter(weights.values())).dtype if weights else np.dtype(np.float32)
 
     @property
@@ -70,17 +73,18 @@ class Stack:
         return parts
 
     def _state(self, parts: Sequence[Array]) -> tuple[Array, ...]:
-        state: tuple[Array, ...] = self.architecture.cell.State(*parts)
-        return state
+        return self._state_type(*parts)
 
-    def _checked(self, state: Sequence[Sequence[Array]]) -> Sequence[Sequence[Array]]:
-        names = self.architecture.program.state_names
-        if len(state) != len(self.layers) or any(len(part) != len(names) for part in state):
+    def _check(self, state: Sequence[Sequence[Array]]) -> None:
+        names = self.program.state_names
+        fits = len(state) == len(self.layers)
+        for part in state:  # spelled out: a step of a small model takes no longer than a generator
+            fits = fits and len(part) == len(names)
+        if not fits:
             raise ShapeError(
                 f"a state of {len(self.layers)} layers with {' '.join(names)} each was expected.",
                 "give the state that an earlier call returned.",
             )
-        return state
 
     # ---- running
 
@@ -96,8 +100,9 @@ class Stack:
 
     def sequence(self, x: Array, state: Sequence[Sequence[Array]], lengths: Any = None) -> tuple[Array, State]:
         """Run over x [T, B, D]; return y [T, B, O], zero beyond each length, and the state after each last step."""
+        self._check(state)
         after = []
-        for layer, before in enumerate(self._checked(state)):
+        for layer, before in enumerate(state):
             y, final = self._run_layer(layer, x, before, lengths)
             x = self._with_residual(y, x, lengths)
             after.append(self._state(final))
@@ -108,10 +113,12 @@ class Stack:
 
         Raises OptionError where the stack reads sequences from the end.
         """
-        self.check_streams()
+        if not self._streams:
+            self.check_streams()
+        self._check(state)
         after = []
-        for layer, before in zip(self.layers, self._checked(state), strict=True):
-            y, final = layer[0].step(x, before)
+        for layer, before in zip(self._first, state, strict=True):
+            y, final = layer.step(x, before)
             x = self._with_residual(y, x, None)
             after.append(self._state(final))
         return x, tuple(after)

@@ -33,7 +33,7 @@ class SymbolRuntime(Model):
     def skim(self, ids: Ids, state: State) -> State:
         """Read symbols [T, B] without scoring what follows; return the state after them."""
         for part in chunks(len(ids), CHUNK):
-            _, state = self.stack.sequence(self._read(ids[part], "T B"), state)
+            _, state = self.stack.sequence(self._read(ids[part], "T B", 2), state)
         return state
 
     def nats(self, ids: Ids, progress: Callable[[float], None] = lambda done: None) -> float:

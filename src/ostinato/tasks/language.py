@@ -23,6 +23,7 @@ from ..evaluate.baselines import baselines
 from ..evaluate.metrics import FIGURES, figures
 from ..runtime import SymbolRuntime
 from ..runtime.sampling import Sampling
+from ..stored import kind_of
 from ..versions import versions
 from .language_options import LanguageOptions, check, sized
 from .options import Natural, make
@@ -458,6 +459,7 @@ def _summary(model: LanguageModel) -> Mapping[str, Any]:
             "vocabulary": model.vocabulary_.size,
             "weights": weights,
         },
+        "matrices": kind_of(model.weights_),
         "vocabulary": {"kind": model.vocabulary_.kind, "symbols": _symbols_of(model.vocabulary_)},
         "data": msgspec.to_builtins(model.data_),
         "metrics": model.metrics_,

@@ -20,6 +20,7 @@ from ..architecture import (
 )
 from ..errors import FileFormatError, OstinatoError
 from ..runtime import Model
+from ..stored import kind_of
 from ..versions import versions
 from .runs import Runs
 
@@ -101,6 +102,7 @@ class Network(Runs):
             "reads": f"{size} numbers a step" if embedding is None else f"{embedding.vocabulary_size} symbols",
             "parts": parts,
             "weights": sum(array.size for array in self.weights_.values()),
+            "matrices": kind_of(self.weights_),
             "versions": self.versions_,
         }
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from copy import copy
+from typing import Any, ClassVar, TypeVar
 
+from .. import stored
 from ..architecture import ModelArchitecture
 from ..runtime import Model, Pool, Stream
 from ..runtime.stack import Array, State
+
+Self = TypeVar("Self", bound="Runs")
 
 
 class Runs:
     """The faces of `ostinato.runtime.Model`, for a class that has one as `runtime`. task: the kind of its files."""
 
     task: ClassVar[str]
+    weights_: dict[str, Any]
 
     @property
     def runtime(self) -> Model:
@@ -23,6 +28,22 @@ class Runs:
     def as_chain(self) -> tuple[ModelArchitecture, dict[str, Array]]:
         """Return what the network is made of, and its weights by the names of `ModelArchitecture.weight_shapes`."""
         raise NotImplementedError
+
+    def stored_as(self: Self, kind: str) -> Self:
+        """Return the same model with its matrices in fewer bytes, which is how it then runs and is saved.
+
+        kind: ``"bfloat16"``, half the bytes: each number keeps its first 8 bits; or ``"int8"``, a quarter: each is one
+        of 255 multiples of its row's scale, and what a matrix multiplies is rounded so, too, a row at a time. Both keep
+        equal bits step by step, in chunks and in any company.
+
+        Raises OptionError for another kind, and for a model that is stored so already.
+        """
+        _ = self.runtime
+        smaller = copy(self)
+        smaller.__dict__.pop("runtime", None)
+        smaller.__dict__.pop("_runtime", None)
+        smaller.weights_ = stored.stored_as(kind, self.weights_)
+        return smaller
 
     def run(
         self, x: Any, lengths: Any = None, state: Sequence[Any] | None = None, every_step: bool = False
