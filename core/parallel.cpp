@@ -19,6 +19,8 @@ namespace {
 constexpr double WORTH_A_THREAD = 400e3;   // multiply-adds for which waking a thread pays
 constexpr double WORTH_A_BARRIER = 300e3;  // the same for meeting once a step
 constexpr double STEP_OVERHEAD = 3;        // rows that could pass in the time in which the weights are read
+constexpr Index BLOCK_BYTES = 320 << 10;   // arrays of a block of rows, which a second-level cache keeps
+constexpr Index BLOCK_ROWS = 64;           // at least, so that reading the weights again costs little
 
 template <class T>
 double work_of_a_step(const Run<T>& job) {
@@ -86,6 +88,11 @@ Team team_for(double work, int threads) {
 // Cuts the batch, longest sequence first, into parts of nearly equal work.
 std::vector<Range> parts_of_batch(const Rows& rows, int wanted) {
     const Index batch = rows.counts[0];
+    if (rows.counts[rows.steps - 1] == batch) {
+        std::vector<Range> parts;
+        for (int part = 0; part < wanted; ++part) parts.push_back(share(batch, part, wanted));
+        return parts;
+    }
     std::vector<double> length(static_cast<std::size_t>(batch), 0.0);
     for (Index t = rows.steps - 1; t >= 0; --t)
         for (Index p = rows.counts[t]; p-- > 0 && length[static_cast<std::size_t>(p)] == 0.0;)
@@ -109,6 +116,13 @@ std::vector<Range> parts_of_batch(const Rows& rows, int wanted) {
     }
     fits(high);
     return parts;
+}
+
+// A thread takes its rows in blocks, each from the first step to the last, whose arrays stay in its cache.
+template <class T>
+Index rows_of_a_block(const Functions<T>& level, const Run<T>& job) {
+    const Index bytes = static_cast<Index>(level.shared_bytes(job, BLOCK_ROWS));
+    return std::max(BLOCK_ROWS, BLOCK_BYTES * BLOCK_ROWS / std::max(Index(1), bytes));
 }
 
 Index narrowest_in_panels(const Index* widths, Index count) {
@@ -139,9 +153,15 @@ void run(const Functions<T>& level, const Run<T>& job, int threads) {
         return;
     }
     const std::vector<Range> parts = members > 1 ? parts_of_batch(rows, members) : std::vector<Range>{{0, batch}};
+    const Index block = rows_of_a_block(level, job);
     const auto task = [&](int member) {
-        if (member < static_cast<int>(parts.size()))
-            level.run(job, {parts[static_cast<std::size_t>(member)], 0, 1, nullptr, nullptr, nullptr});
+        if (member >= static_cast<int>(parts.size())) return;
+        const Range part = parts[static_cast<std::size_t>(member)];
+        const Index blocks = (part.size() + block - 1) / block;
+        for (Index i = 0; i < blocks; ++i) {
+            const Range rows = share(part.size(), i, blocks);
+            level.run(job, {{part.begin + rows.begin, part.begin + rows.end}, 0, 1, nullptr, nullptr, nullptr});
+        }
     };
     run_task(team, task);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -140,30 +141,48 @@ void run_steps(const Layout& layout, const Packed<T>& packed, const RowsOwner& r
 template <class T>
 using Matrix2 = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
-// One step on NumPy arrays whose shapes are checked here: x [B, D], states [B, width] each.
+// The places of rows among `count` others, checked; or nothing, where they are the same.
+inline const std::int64_t* checked_places(const std::optional<Integers>& places, std::size_t rows, std::size_t count) {
+    if (!places) {
+        expect(rows == count, "a state for each row");
+        return nullptr;
+    }
+    expect(places->shape(0) == rows, "a place for each row");
+    const std::int64_t* const data = places->data();
+    for (std::size_t i = 0; i < rows; ++i)
+        expect(data[i] >= 0 && static_cast<std::size_t>(data[i]) < count, "a place is out of range");
+    return data;
+}
+
+// One step on NumPy arrays whose shapes are checked here: x [B, D], states [B, width] each; or states [N, width], of
+// which row b of x moves the one at places[b], no two the same one.
 template <class T>
 void run_step(const Layout& layout, const Packed<T>& packed, int threads, const Matrix2<const T>& x,
               const std::vector<Matrix2<const T>>& states_in, const Matrix2<T>& y,
-              const std::vector<Matrix2<T>>& states_out) {
+              const std::vector<Matrix2<T>>& states_out, const std::optional<Integers>& places) {
     const Index batch = static_cast<Index>(x.shape(0));
     expect(static_cast<Index>(x.shape(1)) == layout.input_size, "x has another width");
     expect(static_cast<Index>(y.shape(0)) == batch && static_cast<Index>(y.shape(1)) == layout.y_stride, "y");
     expect(states_in.size() == layout.state_widths.size() && states_out.size() == states_in.size(), "states");
     expect(layout.streams == 0 && layout.panel_arrays == 0, "a step has no streams");
     constexpr std::size_t MOST = 256;
-    expect(states_in.size() <= MOST, "too many states");
+    expect(!states_in.empty() && states_in.size() <= MOST, "a number of states that no program has");
     const T* in[MOST];
     T* out[MOST];
     for (std::size_t i = 0; i < states_in.size(); ++i) {
         const auto width = static_cast<std::size_t>(layout.width_of_state(static_cast<std::int32_t>(i)));
-        const auto fits = [&](const auto& state) { return state.shape(0) == x.shape(0) && state.shape(1) == width; };
+        const auto fits = [&](const auto& state) {
+            return state.shape(0) == states_in[0].shape(0) && state.shape(1) == width;
+        };
         expect(fits(states_in[i]) && fits(states_out[i]), "a state has another shape");
         in[i] = states_in[i].data();
         out[i] = states_out[i].data();
     }
+    const std::int64_t* const order = checked_places(places, x.shape(0), states_in[0].shape(0));
     if (batch == 0) return;
     const Index count = batch, start = 0;
     Rows rows{};
+    rows.order = order;
     rows.steps = 1;
     rows.total = batch;
     rows.counts = &count;

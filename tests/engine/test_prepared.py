@@ -7,6 +7,7 @@ from ostinato.cells import CELLS
 from ostinato.engine import prepare, sequence
 from ostinato.errors import ShapeError
 
+from ..candidates import TABLES, use_table
 from ..comparison import assert_close
 from ..example_cells import EXAMPLES
 
@@ -63,3 +64,33 @@ def test_what_was_given_is_not_changed():
     prepared.step(x[0], final)
     y *= 0
     assert all(map(np.array_equal, (*weights.values(), x, *state), before))
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("name", ["lstm", "gru_v1", "projected_lstm"])
+def test_a_step_of_some_of_many_states_moves_those_alone(name, table, monkeypatch):
+    use_table(monkeypatch, table)
+    program = CELLS[name].program
+    random = np.random.default_rng(0)
+    widths = dict.fromkeys(program.width_letters, H)
+    weights = {n: random.normal(size=s).astype(np.float32) for n, s in program.weight_shapes(D, widths).items()}
+    state = [random.normal(size=(300, H)).astype(np.float32) for _ in program.states]
+    for places in (random.permutation(300)[:117], np.array([299]), np.arange(300), np.array([], np.int64)):
+        x = random.normal(size=(len(places), D)).astype(np.float32)
+        before = [part.copy() for part in state]
+        y, after = prepare(program, weights).step(x, [part[places] for part in state])
+        assert prepare(program, weights).step_at(places, x, state).tobytes() == y.tobytes()
+        for part, old, new in zip(state, before, after, strict=True):
+            old[places] = new
+            assert part.tobytes() == old.tobytes()
+
+
+def test_wrong_places_are_refused():
+    weights, _, _ = problem(CELLS["lstm"])
+    prepared = prepare(CELLS["lstm"].program, weights)
+    state = [np.zeros((5, H))] * 2
+    for places in ([0, 5], [-1, 2], [0], [0.0, 1.0]):
+        with pytest.raises((TypeError, ValueError, IndexError)):
+            prepared.step_at(np.array(places), np.zeros((2, D)), state)
+    with pytest.raises(ShapeError, match="x of shape"):
+        prepared.step_at(np.array([0, 1]), np.zeros((2, D + 1)), state)

@@ -105,6 +105,13 @@ class Interpreted:
         """Run one step over x [B, D]; return y [B, O] and the state after it."""
         return self._interpreter.sequence(x, (len(x),), state)
 
+    def step_at(self, places: Array, x: Array, state: Sequence[Array]) -> Array:
+        """Run one step over x [B, D], of which row b moves row places[b] of each state [N, width]; return y [B, O]."""
+        y, after = self.step(x, [part[places] for part in state])
+        for part, new in zip(state, after, strict=True):
+            part[places] = new
+        return y
+
 
 def refuse_weights(weights: Mapping[str, Array]) -> str | None:
     """Never refuses NumPy weights."""

@@ -79,6 +79,19 @@ class NumpyCore:
             raise
         return y, after
 
+    def step_at(self, places: Array, x: Array, state: Sequence[Array]) -> Array:
+        """Run one step over x [B, D], of which row b moves row places[b] of each state [N, width]; return y [B, O]."""
+        if self._step is None:
+            self.step(x[:0], [part[:0] for part in state])
+            assert self._step is not None
+        try:
+            y = np.empty((x.shape[0], self._output_width), self.dtype)
+            self._step(x, list(state), y, list(state), places)
+        except (TypeError, ValueError, AttributeError, IndexError):
+            self._check("Prepared.step_at", x, [part[places] for part in state], "B D", {}, contiguous=False)
+            raise
+        return y
+
     def _bound_to(
         self, owner: str, x: Array, state: Sequence[Array], letters: str, streams: Mapping[str, Array]
     ) -> Bound:

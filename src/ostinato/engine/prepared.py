@@ -51,6 +51,14 @@ class Prepared:
         result: tuple[Array, list[Array]] = self._bound.step(x, state)
         return result
 
+    def step_at(self, places: Array, x: Array, state: Sequence[Array]) -> Array:
+        """Run one step for some of many states, in place: row b of x [B, D] moves row places[b] of each, [N, width].
+
+        places: B whole numbers from 0 to N - 1, int64, no two the same. Returns y [B, O].
+        """
+        result: Array = self._bound.step_at(places, x, state)
+        return result
+
 
 def prepare(program: Program, weights: Mapping[str, Array], dtype: Any = np.float32) -> Prepared:
     """Bind a program to weights, once, for any number of sequences and steps on NumPy arrays."""

@@ -49,6 +49,10 @@ class Last:
         """Return x [B, D]: it is the last so far."""
         return x, ()
 
+    def step_at(self, places: Array, x: Array, state: Any = ()) -> Array:
+        """Return x [B, D], whatever the places: no state moves."""
+        return x
+
 
 class Parallel:
     """Chains that read the same, and what they put out as one. merge: as `ParallelArchitecture` names it."""
@@ -87,6 +91,11 @@ class Parallel:
     def step(self, x: Array, state: Sequence[Any]) -> tuple[Array, State]:
         """Return y [B, O] of x [B, D], and the state after it."""
         return self._each(state, lambda branch, own: branch.step(x, own))
+
+    def step_at(self, places: Array, x: Array, state: Sequence[Any]) -> Array:
+        """Return y [B, O] of x [B, D], of which row b moves row places[b] of every state, [N, width], in place."""
+        spanned = zip(self.branches, self._spans, strict=True)
+        return self._merged([branch.step_at(places, x, state[span]) for branch, span in spanned])
 
     def _each(
         self, state: Sequence[Any], run: Callable[[Chain, Sequence[Any]], tuple[Array, State]]
@@ -150,6 +159,12 @@ class Chain:
             x, final = part.step(x, state[span])
             after.extend(final)
         return x, tuple(after)
+
+    def step_at(self, places: Array, x: Array, state: Sequence[Any]) -> Array:
+        """Return y [B, O] of x [B, D], of which row b moves row places[b] of every state, [N, width], in place."""
+        for part, span in zip(self.parts, self._spans, strict=True):
+            x = part.step_at(places, x, state[span])
+        return x
 
     def at_every_step(self) -> Chain:
         """Return the same chain, except that each step counts as the last one so far."""

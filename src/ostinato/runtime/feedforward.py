@@ -90,5 +90,9 @@ class Feedforward:
         y, _ = self._prepared.step(x, self._unread(len(x)))
         return y, ()
 
+    def step_at(self, places: Array, x: Array, state: Any = ()) -> Array:
+        """Return y [B, O] of x [B, D], whatever the places: no state moves."""
+        return self.step(x)[0]
+
     def _unread(self, batch: int) -> list[Array]:
         return [np.zeros((batch, self.output_size), self._dtype)]

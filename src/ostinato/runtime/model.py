@@ -97,6 +97,15 @@ class Model:
         x = self._read(x, "B", 1)
         return self.chain.step(x, self._state(state, len(x)))
 
+    def step_at(self, places: Array, x: Any, state: Sequence[Any]) -> Array:
+        """Run one step for some of many streams, in place: row b of x [B, D], or symbols [B], moves stream places[b].
+
+        places: B whole numbers, int64, no two the same. state: as `initial_state` of all streams returns it.
+
+        Returns y [B, O]. Raises ShapeError and DataError as `run` does, before a state has moved.
+        """
+        return self.chain.step_at(places, self._read(x, "B", 1), state)
+
     def _state(self, state: Sequence[Any] | None, batch: int) -> Sequence[Any]:
         if state is None:
             return self.initial_state(batch)

@@ -37,7 +37,10 @@ class Pool:
         model.check_streams()
         self.model, self.capacity = model, capacity
         self._fresh = model.initial_state(1)
-        self._states = [np.repeat(part, capacity, axis=0) for layer in self._fresh for part in layer]
+        self._state = tuple(
+            type(layer)(*(np.repeat(part, capacity, axis=0) for part in layer)) for layer in self._fresh
+        )
+        self._states = [part for layer in self._state for part in layer]
         self._outputs = np.zeros((capacity, model.output_size), model.dtype)
         self._steps = np.zeros(capacity, np.int64)
         # An id is its place plus a multiple of the capacity, which counts who had the place before.
@@ -79,11 +82,7 @@ class Pool:
         places = self._places(streams)
         if len(np.shape(x)) < 1 or len(x) != len(places):
             raise ShapeError(f"x for {len(places)} streams was expected, got an array of shape {list(np.shape(x))}.")
-        parts = iter([part[places] for part in self._states])
-        state = tuple(type(layer)(*(next(parts) for _ in layer)) for layer in self._fresh)
-        y, after = self.model.step(x, state)
-        for part, new in zip(self._states, (new for layer in after for new in layer), strict=True):
-            part[places] = new
+        y = self.model.step_at(places, x, self._state)
         self._outputs[places] = y
         self._steps[places] += 1
         return y

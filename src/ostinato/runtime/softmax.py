@@ -50,3 +50,7 @@ class Softmax:
     def step(self, x: Array, state: Any = ()) -> tuple[Array, tuple[()]]:
         """Return y [B, D] of x [B, D]."""
         return softmax(x, self.log), ()
+
+    def step_at(self, places: Array, x: Array, state: Any = ()) -> Array:
+        """Return y [B, D] of x [B, D], whatever the places: no state moves."""
+        return softmax(x, self.log)

@@ -123,6 +123,17 @@ class Stack:
             after.append(self._state(final))
         return x, tuple(after)
 
+    def step_at(self, places: Array, x: Array, state: Sequence[Sequence[Array]]) -> Array:
+        """Run one step for some of many states, in place: row b of x [B, D] moves row places[b] of each, [N, width].
+
+        Returns y [B, O]. Raises OptionError where the stack reads sequences from the end.
+        """
+        self.check_streams()
+        self._check(state)
+        for layer, parts in zip(self._first, state, strict=True):
+            x = self._with_residual(layer.step_at(places, x, parts), x, None)
+        return x
+
     def _run_layer(self, layer: int, x: Array, state: Sequence[Array], lengths: Any) -> tuple[Array, Sequence[Array]]:
         if not self.architecture.bidirectional:
             return self.layers[layer][0].sequence(x, state, lengths, reverse=self.architecture.reverse)
