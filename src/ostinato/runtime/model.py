@@ -128,10 +128,10 @@ class Model:
             raise ShapeError(f"the model expected symbols [{letters}], got an array of shape {list(given.shape)}.")
         if given.dtype.kind not in "iu":
             raise DataError(f"symbols are whole numbers, not {given.dtype}.", "encode the text first.")
-        if given.size and not 0 <= given.min() <= given.max() < len(self.embedding):
-            raise DataError(
-                f"symbols are numbers from 0 to {len(self.embedding) - 1}; {given.min()} to {given.max()} came."
-            )
+        # One symbol, as in a stream, is looked at without the machinery of arrays.
+        low, high = (given.item(),) * 2 if given.size == 1 else _extremes(given)
+        if not 0 <= low <= high < len(self.embedding):
+            raise DataError(f"symbols are numbers from 0 to {len(self.embedding) - 1}; {low} to {high} came.")
         return stored.take(self.embedding, given)
 
     # ---- streams
@@ -162,3 +162,8 @@ class Model:
             digest.update(f"\0{name}\0{weight.shape}\0".encode())
             digest.update(weight.tobytes())
         return digest.digest()
+
+
+def _extremes(symbols: Array) -> tuple[int, int]:
+    """Return the least and the largest of some symbols; 0 of none."""
+    return (symbols.min(), symbols.max()) if symbols.size else (0, 0)

@@ -36,14 +36,20 @@ class Sampling:
 
     def draw(self, scores: NDArray[Any], random: np.random.Generator) -> int:
         """Return a symbol drawn by its score (logit) among scores [V]."""
-        scores = scores.astype(np.float64)
         if self.temperature == 0:
             return int(scores.argmax())
-        order = np.argsort(-scores, kind="stable")[: self.top_k]
-        with np.errstate(over="ignore"):
-            weights = np.exp((scores[order] - scores[order[0]]) / self.temperature)
-        share = np.cumsum(weights / weights.sum())
+        kept = self._kept(scores)
+        chosen = (scores if kept is None else scores[kept]).astype(np.float64)
+        # What is further below the largest than this has no share, and might overflow when divided.
+        below = np.maximum(chosen - chosen.max(), -1e3 * self.temperature)
+        share = np.cumsum(np.exp(below / self.temperature))
         if self.top_p is not None:
-            share = share[: int(np.searchsorted(share, self.top_p)) + 1]
-        drawn = np.searchsorted(share, random.random() * share[-1], side="right")
-        return int(order[min(int(drawn), len(share) - 1)])
+            share = share[: int(np.searchsorted(share, self.top_p * share[-1])) + 1]
+        drawn = min(int(np.searchsorted(share, random.random() * share[-1], side="right")), len(share) - 1)
+        return drawn if kept is None else int(kept[drawn])
+
+    def _kept(self, scores: NDArray[Any]) -> NDArray[Any] | None:
+        """Return the symbols that top_k and top_p may leave, likeliest first; None for all, in their own order."""
+        if self.top_k is None and self.top_p is None:
+            return None
+        return np.argsort(-scores, kind="stable")[: self.top_k]

@@ -1,0 +1,315 @@
+"""What is fuzzed: each target takes bytes and must stand them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+import traceback
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+import ostinato
+from ostinato import cells, model_file
+from ostinato.architecture import (
+    ActivationArchitecture,
+    LastArchitecture,
+    LinearArchitecture,
+    ModelArchitecture,
+    ParallelArchitecture,
+    RecurrentArchitecture,
+)
+from ostinato.errors import OstinatoError
+from ostinato.exchange.formats import read_file
+from ostinato.exchange.reading import read_foreign
+
+FINDS = Path(__file__).parent / "finds"
+OURS = (os.path.dirname(ostinato.__file__), os.path.dirname(os.path.dirname(__file__)))
+MOST_WIDE = 4096
+"""A model that reads more features than this is loaded, but not run."""
+
+
+class Target(NamedTuple):
+    """run: takes bytes. seeds: files to begin with. in_child: whether each run is a process, hence slow."""
+
+    run: Callable[[bytes], None]
+    seeds: Callable[[], list[bytes]]
+    in_child: bool = False
+
+
+@contextmanager
+def stood() -> Iterator[None]:
+    """Let errors of Ostinato's own pass, and what a library raises within itself, of which a reader's process tells."""
+    try:
+        yield
+    except (OstinatoError, MemoryError):
+        pass
+    except Exception as error:
+        innermost = traceback.extract_tb(error.__traceback__)[-1].filename
+        if innermost.startswith(OURS):
+            raise
+
+
+@contextmanager
+def file_of(content: bytes, suffix: str) -> Iterator[Path]:
+    """Give a file that holds some bytes."""
+    folder = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        path = Path(name) / f"file{suffix}"
+        path.write_bytes(content)
+        yield path
+
+
+# ---- models to begin with
+
+
+@cache
+def networks() -> tuple[ostinato.Network, ...]:
+    """Small networks of every kind of part."""
+    both = ParallelArchitecture(
+        [
+            [RecurrentArchitecture(cells.gru, 2, 2), LastArchitecture(2)],
+            [RecurrentArchitecture(cells.elman, 2, 2, reverse=True), LastArchitecture(2, reverse=True)],
+        ]
+    )
+    plain = [
+        RecurrentArchitecture(cells.lstm, 2, 3, 2, learned_initial_state=True),
+        LinearArchitecture(3, 2),
+        ActivationArchitecture(2, "elu", 0.5),
+    ]
+    made = []
+    for parts in (plain, [both, LinearArchitecture(4, 2)]):
+        architecture = ModelArchitecture(2, parts)
+        random = np.random.default_rng(0)
+        shapes = architecture.weight_shapes()
+        made.append(
+            ostinato.Network(architecture, {n: random.normal(size=s).astype(np.float32) for n, s in shapes.items()})
+        )
+    return (*made, made[0].stored_as("int8"), made[0].stored_as("bfloat16"))
+
+
+def saved(network: ostinato.Network) -> bytes:
+    """Return a network's file."""
+    with file_of(b"", ".safetensors") as path:
+        network.save(path)
+        return path.read_bytes()
+
+
+# ---- the model file
+
+
+def model_file_as_it_is(content: bytes) -> None:
+    """Bytes that are taken for a model file."""
+    with file_of(content, ".safetensors") as path, stood():
+        run(ostinato.load(path))
+
+
+def model_file_with_digest(content: bytes) -> None:
+    """Bytes that are taken for the document of a model file, whose tensors and digest are in order."""
+    network = networks()[content[0] % 4 if content else 0]
+    try:
+        document = msgspec.json.decode(content[1:], type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return
+    kind = document.pop("kind", "network")
+    document.pop("format", None)
+    if not isinstance(kind, str):
+        return
+    with file_of(b"", ".safetensors") as path, stood():
+        try:
+            model_file.write(path, kind, document, network.weights_)
+        except (UnicodeError, ValueError):
+            return
+        run(ostinato.load(path))
+
+
+def run(model: object) -> None:
+    """Run what was loaded, where that is a small thing."""
+    assert isinstance(model, ostinato.Network | ostinato.LanguageModel)
+    architecture = model.as_chain()[0]
+    if architecture.input_size > MOST_WIDE:
+        return
+    x = np.zeros((2, 1), np.int64) if architecture.embedding else np.zeros((2, 1, architecture.input_size))
+    with np.errstate(all="ignore"):
+        model.run(x)
+        model.summary()
+
+
+def documents() -> list[bytes]:
+    """The documents of small networks."""
+    found = []
+    for index, network in enumerate(networks()):
+        with file_of(saved(network), ".safetensors") as path:
+            found.append(bytes([index]) + msgspec.json.encode(model_file.read(path)[0]))
+    return found
+
+
+# ---- the snapshot
+
+
+def snapshot(content: bytes) -> None:
+    """Bytes that are taken for a snapshot; and with the digest that they would need."""
+    for whole in (content, content + hashlib.sha256(content).digest()):
+        stream = networks()[0].stream()
+        before = stream.snapshot()
+        try:
+            stream.restore(whole)
+        except OstinatoError:
+            assert stream.snapshot() == before, "what was refused has changed the stream"
+        else:
+            with np.errstate(all="ignore"):
+                stream.push(np.zeros(2))
+
+
+def snapshots() -> list[bytes]:
+    """Snapshots, with their digest and without."""
+    stream = networks()[0].stream()
+    fresh = stream.snapshot()
+    stream.push(np.ones(2))
+    return [fresh, fresh[:-32], stream.snapshot(), stream.snapshot()[:-32]]
+
+
+# ---- foreign files
+
+
+def onnx(content: bytes) -> None:
+    """Bytes that are taken for an ONNX file."""
+    with file_of(content, ".onnx") as path, stood():
+        read_file(path)
+
+
+def onnx_files() -> list[bytes]:
+    """Networks as ONNX files."""
+    found = []
+    for network in networks()[:2]:
+        with file_of(b"", ".onnx") as path:
+            network.export_onnx(path)
+            found.append(path.read_bytes())
+    return found
+
+
+def torch(content: bytes) -> None:
+    """Bytes that are taken for a state dict in a safetensors file."""
+    with file_of(content, ".safetensors") as path, stood():
+        read_file(path)
+    with file_of(content, ".safetensors") as path, stood():
+        read_file(path, "lstm linear")
+
+
+def torch_files() -> list[bytes]:
+    """State dicts in safetensors files."""
+    import safetensors.numpy
+
+    random = np.random.default_rng(0)
+    sizes = {"rnn.weight_ih_l0": (8, 3), "rnn.weight_hh_l0": (8, 2), "rnn.bias_ih_l0": (8,), "rnn.bias_hh_l0": (8,)}
+    sizes |= {"head.weight": (1, 2), "head.bias": (1,)}
+    tensors = {name: random.normal(size=size).astype(np.float32) for name, size in sizes.items()}
+    halves = {name: tensor.astype(np.float16) for name, tensor in tensors.items()}
+    return [safetensors.numpy.save(tensors), safetensors.numpy.save(halves)]
+
+
+def description(content: bytes) -> None:
+    """Bytes that are taken for the description of a state dict."""
+    with file_of(torch_files()[0], ".safetensors") as path, stood():
+        read_file(path, content.decode(errors="replace"))
+
+
+def descriptions() -> list[bytes]:
+    """Descriptions, right and wrong."""
+    return [b"lstm linear", b"lstm=rnn last linear=head softmax", b"rnn:relu norm:eps=1e-6 leaky_relu:0.2 linear"]
+
+
+def keras_config(content: bytes) -> None:
+    """Bytes that are taken for the configuration of a Keras model, whose weights are in order."""
+    with zipfile.ZipFile(io.BytesIO(keras_files()[0])) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with file_of(_zipped(members | {"config.json": content}), ".keras") as path, stood():
+        read_file(path)
+
+
+def keras_configs() -> list[bytes]:
+    """The configuration of a small Keras model."""
+    with zipfile.ZipFile(io.BytesIO(keras_files()[0])) as archive:
+        return [archive.read("config.json")]
+
+
+@cache
+def keras_files() -> list[bytes]:
+    """A small Keras model as the two files that Keras writes."""
+    import h5py
+
+    random = np.random.default_rng(0)
+    layers = [
+        ("LSTM", "lstm", {"units": 2, "return_sequences": True}, "layers/lstm/cell/vars", [(3, 8), (2, 8), (8,)]),
+        ("Dense", "dense", {"units": 1, "activation": "sigmoid"}, "layers/dense/vars", [(2, 1), (1,)]),
+    ]
+    weights = io.BytesIO()
+    with h5py.File(weights, "w") as file:
+        for _, _, _, group, shapes in layers:
+            for index, shape in enumerate(shapes):
+                file.create_dataset(f"{group}/{index}", data=random.normal(size=shape).astype(np.float32))
+    described = [
+        {"module": "keras.layers", "class_name": kind, "config": {"name": name, "dtype": "float32", **options}}
+        for kind, name, options, _, _ in layers
+    ]
+    begin = {"batch_shape": [None, None, 3], "dtype": "float32", "name": "input_layer"}
+    described.insert(0, {"module": "keras.layers", "class_name": "InputLayer", "config": begin})
+    config = {"module": "keras", "class_name": "Sequential", "config": {"name": "sequential", "layers": described}}
+    members = {
+        "metadata.json": json.dumps({"keras_version": "3.15.1"}).encode(),
+        "config.json": json.dumps(config).encode(),
+        "model.weights.h5": weights.getvalue(),
+    }
+    return [_zipped(members), weights.getvalue()]
+
+
+def _zipped(members: dict[str, bytes]) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return target.getvalue()
+
+
+def child(suffix: str) -> Callable[[bytes], None]:
+    """Return a target that reads a file as users do: in a process of its own, which may die."""
+
+    def target(content: bytes) -> None:
+        with file_of(content, suffix) as path, suppress(OstinatoError):
+            read_foreign(path)
+
+    return target
+
+
+def torch_pickles() -> list[bytes]:
+    """State dicts as torch writes them."""
+    import torch as library
+
+    tensors = {"rnn.weight_ih_l0": (8, 3), "rnn.weight_hh_l0": (8, 2), "rnn.bias_ih_l0": (8,), "rnn.bias_hh_l0": (8,)}
+    content = io.BytesIO()
+    library.save({name: library.ones(size) for name, size in tensors.items()}, content)
+    return [content.getvalue()]
+
+
+TARGETS: dict[str, Target] = {
+    "model_file": Target(model_file_as_it_is, lambda: [saved(network) for network in networks()]),
+    "document": Target(model_file_with_digest, documents),
+    "snapshot": Target(snapshot, snapshots),
+    "onnx": Target(onnx, onnx_files),
+    "torch": Target(torch, torch_files),
+    "description": Target(description, descriptions),
+    "keras_config": Target(keras_config, keras_configs),
+    "keras_child": Target(child(".keras"), lambda: keras_files()[:1], in_child=True),
+    "hdf5_child": Target(child(".weights.h5"), lambda: keras_files()[1:], in_child=True),
+    "onnx_child": Target(child(".onnx"), onnx_files, in_child=True),
+    "pickle_child": Target(child(".pt"), torch_pickles, in_child=True),
+}
