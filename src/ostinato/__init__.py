@@ -19,6 +19,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .late import when_imported
+
 if TYPE_CHECKING:
     from . import cells, engine, errors, nn
     from .nn.accelerate import accelerate
@@ -55,3 +57,17 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])
+
+
+def _register_operators() -> None:
+    """Make torch know the operators of programs, so that it opens what torch.export saved of a layer."""
+    try:
+        import_module(".engine.operators", __name__)
+    except Exception as error:
+        import warnings
+
+        message = f"this torch does not take Ostinato's operators, so that it opens no file that holds them: {error}"
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+
+when_imported("torch", _register_operators)

@@ -7,6 +7,7 @@
     ├── OptionError        an option is unknown, out of range or contradicts another (exit code 2)
     ├── DataError          a file or a text cannot be used as data
     ├── FileFormatError    a model file or a checkpoint is damaged, too new or not ours
+    ├── ExportError        what a file for other tools computes is not what the model does
     ├── StreamError        a stream is not open, or there is no room for another
     ├── TrainingError      training cannot go on
     ├── Interrupted        a signal stopped the run, after its state was saved (exit code 130 or 143)
@@ -60,6 +61,10 @@ class DataError(OstinatoError, ValueError):
 
 class FileFormatError(OstinatoError, ValueError):
     """A model file or a checkpoint is damaged, of another format, or of a newer version."""
+
+
+class ExportError(OstinatoError):
+    """What was exported for other tools computes something else than the model, or cannot be run there."""
 
 
 class StreamError(OstinatoError, LookupError):

@@ -279,7 +279,7 @@ def test_info_tells_what_a_model_holds(capsys, small_file, small_model):
 def test_info_gives_json(capsys, small_file, small_model):
     told = json.loads(succeed(capsys, "info", small_file, "--json").out)
     assert set(told) == {
-        "task", "cell", "sizes", "vocabulary", "data", "metrics", "baselines", "options", "versions",
+        "task", "cell", "sizes", "matrices", "vocabulary", "data", "metrics", "baselines", "options", "versions",
     }  # fmt: skip
     assert told["metrics"] == small_model.metrics_
     assert told["cell"]["program"] == str(small_model.cell.program)

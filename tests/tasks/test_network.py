@@ -116,6 +116,54 @@ def test_a_chain_of_many_kinds_is_torchs():
             assert_close(y[:length, b], alone[:, 0], "a live sequence")
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        nn.LeakyReLU(0.3),
+        nn.ELU(0.7),
+        nn.CELU(),
+        nn.SELU(),
+        nn.ReLU6(),
+        nn.Hardtanh(-0.4, 0.9),
+        nn.Hardsigmoid(),
+        nn.Softplus(),
+        nn.Softsign(),
+        nn.SiLU(),
+        nn.Mish(),
+        nn.GELU(approximate="tanh"),
+        nn.Threshold(0.3, 0.0),
+        nn.Softmax(dim=-1),
+        nn.LogSoftmax(dim=2),
+    ],
+    ids=str,
+)
+def test_functions_are_torchs(function):
+    # Wide enough that both ends of each function are reached.
+    assert_equals_torch([*randomised(nn.Linear(D, 3 * H)), function], 8 * numbers())
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (nn.GELU(), "made of the error function"),
+        (nn.CELU(0.5), "it is no elu"),
+        (nn.Softplus(beta=2.0), "beta must be 1"),
+        (nn.Softplus(threshold=3.0), "threshold at least 20"),
+        (nn.Threshold(0.3, 1.0), "only 0 can be read"),
+        (nn.Softmax(dim=0), "not over the features"),
+        (nn.LogSoftmax(dim=1), "not over the features"),
+        (nn.Hardswish(), "known: "),
+        (nn.PReLU(), "known: "),
+        (nn.Hardtanh(-float("inf"), 1.0), "must be finite"),
+        (type("Mine", (nn.ReLU,), {})(), "known: "),
+    ],
+    ids=str,
+)
+def test_functions_that_are_not_exactly_ours_are_refused(function, reason):
+    with pytest.raises(OptionError, match=reason):
+        Network.from_torch([nn.Linear(D, H), function])
+
+
 def test_what_was_read_stays_when_training_goes_on():
     modules = randomised(nn.LSTM(D, H), nn.Linear(H, 2))
     network = Network.from_torch(modules)
@@ -131,10 +179,18 @@ def test_what_was_read_stays_when_training_goes_on():
         ([nn.LSTM(D, H), nn.Conv1d(H, H, 3)], OptionError, "module 1 is a Conv1d, which cannot be read"),
         (nn.Sequential(nn.Linear(D, H), nn.Sequential(nn.Softmax())), OptionError, r"module 0\.1\.0 is a Softmax"),
         ([nn.LSTM(D, H), nn.Embedding(V, D)], OptionError, "module 1 is a Embedding"),
-        ([nn.LSTM(D, H), nn.LayerNorm((2, H))], OptionError, "module 1 normalises over 2 axes"),
+        (
+            [nn.LSTM(D, H), nn.LayerNorm((2, H))],
+            OptionError,
+            "module 1 is a LayerNorm, which cannot be read: it normalises over 2 axes",
+        ),
         ([nn.LSTM(D, H), nn.Linear(D, 2)], ShapeError, "part 1 reads 5 features, but 8 come to it"),
         ([nn.Embedding(V, H), nn.LSTM(D, H)], ShapeError, "part 0 reads 5 features, but 8 come to it"),
-        ([nn.Tanh(), nn.LSTM(D, H)], OptionError, "module 0 is a Tanh, which does not say how many features"),
+        (
+            [nn.Tanh(), nn.LSTM(D, H)],
+            OptionError,
+            "module 0 is a Tanh, which cannot be read: it does not say how many features",
+        ),
         ([nn.Dropout()], OptionError, "there is nothing to read"),
         ([], OptionError, "there is nothing to read"),
     ],

@@ -16,8 +16,10 @@ from ..errors import Interrupted, OstinatoError
 from .cells import cells
 from .demo import demo
 from .evaluate import evaluate
+from .export import export
 from .fit import fit
 from .generate import generate
+from .import_ import import_
 from .info import info
 from .stream import stream
 
@@ -45,7 +47,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, fit, generate, stream, evaluate, info, cells):
+for command in (demo, fit, generate, stream, evaluate, info, import_, export, cells):
     cli.add_command(command)
 
 

@@ -43,7 +43,7 @@ def evaluate(
     figures stand there, too, and what the one loses and gains: accuracy, bytes, speed.
 
     \b
-    Examples:
+    Example:
       ostinato evaluate book.safetensors book.txt
       ostinato evaluate small.safetensors book.txt --against book.safetensors
     """

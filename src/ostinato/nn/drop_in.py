@@ -134,7 +134,8 @@ class Layers(nn.RNNBase):
 
     def _state_before(self, hx: Any, x: Tensor, batched: bool = True) -> list[Tensor]:
         """Return the state before the first step, [L·d, B, width] each, for x [T, B, D]."""
-        if not len(x):
+        # Asked of the shape: len would make torch.export take the number of steps for fixed.
+        if x.shape[0] == 0:
             raise ArgumentError(f"{type(self).__name__} expected input of at least one step, got none.")
         sizes = {"L·d": self.num_layers * self.num_directions, "B": x.shape[1]}
         widths = {"H": self.hidden_size, "P": self.proj_size}

@@ -3,43 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .. import cells
-from ..architecture import (
-    ActivationArchitecture,
-    EmbeddingArchitecture,
-    LinearArchitecture,
-    ModelArchitecture,
-    NormArchitecture,
-    Part,
-    RecurrentArchitecture,
-)
-from ..cells import Cell
+from ..architecture import EmbeddingArchitecture, ModelArchitecture, RecurrentArchitecture
 from ..errors import OptionError
+from ..exchange import layers, torch_layers
+from ..exchange.functions import HARD_SIGMOID, LOG_SOFTMAX, RELU6, SOFTMAX, part_of
+from ..exchange.layers import Read, Refusal
+from ..exchange.operators import RELU, SIGMOID, TANH, Squashing
 from .recurrent import Recurrent
 
-Weights = dict[str, Tensor]
-CELLS: dict[str, Cell] = {
-    "RNN_TANH": cells.elman,
-    "RNN_RELU": cells.elman_relu,
-    "LSTM": cells.lstm,
-    "GRU": cells.gru,
-}
-"""The cell of each mode of torch's RNNBase, without a projection."""
-ACTIVATIONS: dict[type[nn.Module], Any] = {nn.ReLU: "relu", nn.Sigmoid: "sigmoid", nn.Tanh: "tanh"}
-WITHOUT_EFFECT = (nn.Dropout, nn.Identity)
+WITHOUT_EFFECT = (
+    nn.Dropout,
+    nn.Dropout1d,
+    nn.Dropout2d,
+    nn.Dropout3d,
+    nn.AlphaDropout,
+    nn.FeatureAlphaDropout,
+    nn.Identity,
+)
 """What computes nothing outside of training."""
-
-
-class Read(NamedTuple):
-    """What a module is: a part and its weights by the names of its `weight_shapes`."""
-
-    part: Part
-    weights: Weights
+SOFTPLUS_THRESHOLD = 20.0
+"""From here on softplus(v) is v in float32: what torch takes it for above its threshold."""
 
 
 def read_modules(modules: nn.Module | Iterable[nn.Module]) -> tuple[ModelArchitecture, dict[str, Any]]:
@@ -47,10 +35,10 @@ def read_modules(modules: nn.Module | Iterable[nn.Module]) -> tuple[ModelArchite
 
     modules: one, or several in the order in which each reads the one before; an `nn.Sequential` stands for its own. A
     recurrent layer's output goes on, its state does not. Known: `nn.Embedding` (at the beginning), `nn.RNN`, `nn.LSTM`,
-    `nn.GRU`, Ostinato's in their place, `Recurrent`, `nn.Linear`, `nn.LayerNorm`, `nn.ReLU`, `nn.Sigmoid`, `nn.Tanh`,
-    and what acts in training alone.
+    `nn.GRU`, Ostinato's in their place, `Recurrent`, `nn.Linear`, `nn.LayerNorm`, softmax and its logarithm over the
+    features, the activations of `FUNCTIONS`, and what acts in training alone.
 
-    Raises OptionError naming the module that is none of these, with its place.
+    Raises OptionError naming the module that is none of these, or that is not exactly one of ours, with its place.
     """
     chain = list(_flat("", [modules] if isinstance(modules, nn.Module) else modules))
     embedding = chain[0][1] if chain and isinstance(chain[0][1], nn.Embedding) else None
@@ -59,7 +47,7 @@ def read_modules(modules: nn.Module | Iterable[nn.Module]) -> tuple[ModelArchite
     found: list[Read] = []
     for place, module in chain:
         if not isinstance(module, WITHOUT_EFFECT):
-            found.append(_read(place, module, found[-1].part.output_size if found else coming))
+            found += _read(place, module, found[-1].part.output_size if found else coming)
     if not found:
         raise OptionError("there is nothing to read: a model has at least one layer.")
     architecture = ModelArchitecture(
@@ -69,8 +57,8 @@ def read_modules(modules: nn.Module | Iterable[nn.Module]) -> tuple[ModelArchite
     )
     weights = {f"parts.{index}.{name}": w for index, (_, own) in enumerate(found) for name, w in own.items()}
     if embedding is not None:
-        weights["embedding.weight"] = embedding.weight
-    return architecture, {name: _array(weight) for name, weight in weights.items()}
+        weights["embedding.weight"] = _array(embedding.weight)
+    return architecture, weights
 
 
 def _flat(place: str, modules: Iterable[nn.Module]) -> Iterator[tuple[str, nn.Module]]:
@@ -87,19 +75,28 @@ def _array(weight: Tensor) -> Any:
     return weight.detach().to("cpu", torch.float32, copy=True).contiguous().numpy()
 
 
-def _read(place: str, module: nn.Module, coming: int | None) -> Read:
-    """Read a module to which so many features come; None at the beginning."""
-    for kind, read in READERS.items():
-        if isinstance(module, kind):
-            return read(place, module, coming)
-    known = ", ".join(kind.__name__ for kind in (*READERS, *WITHOUT_EFFECT))
+def _read(place: str, module: nn.Module, coming: int | None) -> list[Read]:
+    """Read a module to which so many features come; None at the beginning. What changes nothing is no part."""
+    name = type(module).__name__
+    try:
+        if type(module) in FUNCTIONS:
+            return _function(module, coming)
+        for kind, read in READERS.items():
+            if isinstance(module, kind):
+                return [read(module)]
+    except Refusal as refusal:
+        raise OptionError(f"module {place} is a {name}, which cannot be read: {refusal.message}") from None
+    known = ", ".join(kind.__name__ for kind in (*READERS, *FUNCTIONS, *WITHOUT_EFFECT))
     hint = f"known: {known}."
     if isinstance(module, nn.Embedding):
         hint = "an embedding reads symbols, so it stands at the beginning."
-    raise OptionError(f"module {place} is a {type(module).__name__}, which cannot be read.", hint)
+    raise OptionError(f"module {place} is a {name}, which cannot be read.", hint)
 
 
-def _recurrent(place: str, module: Recurrent, coming: int | None) -> Read:
+# ---- layers with weights
+
+
+def _recurrent(module: Recurrent) -> Read:
     further = {letter: size for letter, size in module.widths.items() if letter != "H"}
     part = RecurrentArchitecture(
         module.cell,
@@ -114,77 +111,96 @@ def _recurrent(place: str, module: Recurrent, coming: int | None) -> Read:
         further,
         dict(module.zoneout or {}),
     )
-    return Read(part, dict(module.named_parameters()))
+    return Read(part, {name: _array(weight) for name, weight in module.named_parameters()})
 
 
-def _torch_layers(place: str, module: nn.RNNBase, coming: int | None) -> Read:
-    cell = cells.projected_lstm if module.proj_size else CELLS[module.mode]
-    part = RecurrentArchitecture(
-        cell,
-        module.input_size,
-        module.hidden_size,
-        module.num_layers,
-        module.bias,
-        module.bidirectional,
-        further_widths={"P": module.proj_size} if module.proj_size else {},
-    )
-    weights: Weights = {}
-    for layer in range(module.num_layers):
-        for direction in range(part.num_directions):
-            own = _torch_layer(module, f"l{layer}" + ("_reverse" if direction else ""), cell)
-            weights |= {f"layers.{layer}.{direction}.{name}": weight for name, weight in own.items()}
-    return Read(part, weights)
+def _torch_layers(module: nn.RNNBase) -> Read:
+    names = [name for layer in module._all_weights for name in layer]
+    weights = {name: _array(getattr(module, name)) for name in names}
+    return torch_layers.read_recurrent(weights, relu=module.mode == "RNN_RELU")
 
 
-def _torch_layer(module: nn.RNNBase, suffix: str, cell: Cell) -> Weights:
-    """Return the weights of one layer and direction: of torch's two biases our cells have the sum, where that is all.
-
-    A GRU's n keeps its second one, which the reset gate multiplies.
-    """
-    weights = {"W": getattr(module, f"weight_ih_{suffix}"), "R": getattr(module, f"weight_hh_{suffix}")}
-    if module.proj_size:
-        weights["M_project"] = getattr(module, f"weight_hr_{suffix}")
-    if module.bias:
-        first, second = getattr(module, f"bias_ih_{suffix}"), getattr(module, f"bias_hh_{suffix}")
-        own = len(cell.program.recurrent_bias_gates) * module.hidden_size
-        summed = len(first) - own
-        weights["W_bias"] = torch.cat([first[:summed] + second[:summed], first[summed:]])
-        if own:
-            weights["R_bias"] = second[summed:]
-    return weights
+def _linear(module: nn.Linear) -> Read:
+    return layers.linear(_array(module.weight), _optional(module.bias))
 
 
-def _linear(place: str, module: nn.Linear, coming: int | None) -> Read:
-    has_bias = module.bias is not None
-    weights: Weights = {"weight": module.weight} | ({"bias": module.bias} if has_bias else {})
-    return Read(LinearArchitecture(module.in_features, module.out_features, has_bias), weights)
-
-
-def _norm(place: str, module: nn.LayerNorm, coming: int | None) -> Read:
+def _norm(module: nn.LayerNorm) -> Read:
     if len(module.normalized_shape) != 1:
-        raise OptionError(
-            f"module {place} normalises over {len(module.normalized_shape)} axes, which cannot be read.",
-            "normalise over the features alone.",
-        )
-    (size,) = module.normalized_shape
-    scale = torch.ones(size) if module.weight is None else module.weight
-    shift = torch.zeros(size) if module.bias is None else module.bias
-    return Read(NormArchitecture(size, module.eps), {"scale": scale, "shift": shift})
+        raise Refusal(f"it normalises over {len(module.normalized_shape)} axes, not over the features alone.")
+    return layers.norm(module.normalized_shape[0], _optional(module.weight), _optional(module.bias), module.eps)
 
 
-def _activation(place: str, module: nn.Module, coming: int | None) -> Read:
-    if coming is None:
-        raise OptionError(
-            f"module {place} is a {type(module).__name__}, which does not say how many features x has.",
-            "let a layer that does come first.",
-        )
-    return Read(ActivationArchitecture(coming, ACTIVATIONS[type(module)]), {})
+def _optional(weight: Tensor | None) -> Any:
+    return None if weight is None else _array(weight)
 
 
-READERS: dict[type[nn.Module], Callable[[str, Any, int | None], Read]] = {
+READERS: dict[type[nn.Module], Callable[[Any], Read]] = {
     Recurrent: _recurrent,
     nn.RNNBase: _torch_layers,
     nn.Linear: _linear,
     nn.LayerNorm: _norm,
-    **dict.fromkeys(ACTIVATIONS, _activation),
 }
+
+
+# ---- functions
+
+
+def _function(module: nn.Module, coming: int | None) -> list[Read]:
+    if coming is None:
+        raise Refusal("it does not say how many features x has; let a layer that does come first.")
+    given = FUNCTIONS[type(module)]
+    part = part_of(given if isinstance(given, Squashing) else given(module), coming)
+    return [] if part is None else [Read(part)]
+
+
+def _over_features(module: nn.Softmax | nn.LogSoftmax) -> Squashing:
+    if module.dim not in (-1, 2):
+        raise Refusal(f"it is over dim={module.dim}, not over the features: write dim=-1.")
+    return LOG_SOFTMAX if isinstance(module, nn.LogSoftmax) else SOFTMAX
+
+
+def _celu(module: nn.CELU) -> Squashing:
+    if module.alpha != 1.0:
+        raise Refusal(f"with alpha={module.alpha} it is no elu; with 1 it is one.")
+    return Squashing("elu", 1.0)
+
+
+def _softplus(module: nn.Softplus) -> Squashing:
+    if module.beta != 1.0 or module.threshold < SOFTPLUS_THRESHOLD:
+        raise Refusal(f"beta must be 1 and the threshold at least {SOFTPLUS_THRESHOLD:g}.")
+    return Squashing("softplus")
+
+
+def _threshold(module: nn.Threshold) -> Squashing:
+    if module.value != 0.0:
+        raise Refusal(f"below its threshold it is {module.value}; only 0 can be read.")
+    return Squashing("thresholded_relu", module.threshold)
+
+
+def _gelu(module: nn.GELU) -> Squashing:
+    if module.approximate != "tanh":
+        raise Refusal('it is the exact one, made of the error function; only approximate="tanh" can be read.')
+    return Squashing("gelu_tanh")
+
+
+FUNCTIONS: dict[type[nn.Module], Squashing | Callable[[Any], Squashing]] = {
+    nn.ReLU: RELU,
+    nn.Sigmoid: SIGMOID,
+    nn.Tanh: TANH,
+    nn.LeakyReLU: lambda module: Squashing("leaky_relu", module.negative_slope),
+    nn.ELU: lambda module: Squashing("elu", module.alpha),
+    nn.CELU: _celu,
+    nn.SELU: Squashing("selu"),
+    nn.ReLU6: RELU6,
+    nn.Hardtanh: lambda module: Squashing("clip", module.min_val, module.max_val),
+    nn.Hardsigmoid: HARD_SIGMOID,
+    nn.Softplus: _softplus,
+    nn.Softsign: Squashing("softsign"),
+    nn.SiLU: Squashing("silu"),
+    nn.Mish: Squashing("mish"),
+    nn.GELU: _gelu,
+    nn.Threshold: _threshold,
+    nn.Softmax: _over_features,
+    nn.LogSoftmax: _over_features,
+}
+"""torch's modules that are a function of each step; those of a class of one's own are none of these."""

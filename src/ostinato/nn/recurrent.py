@@ -234,6 +234,9 @@ class Recurrent(nn.Module):
         return torch.cat(outputs, dim=-1), self._state([torch.stack(parts) for parts in zip(*finals, strict=True)])
 
     def _state(self, parts: Sequence[Tensor]) -> Any:
+        if torch.compiler.is_exporting():
+            # A file of torch's has no named tuples: who opens it does not know them.
+            return tuple(parts)
         return _state_type(self.program.state_names)(*parts)
 
     def _run_direction(

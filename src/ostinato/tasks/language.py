@@ -225,6 +225,10 @@ class LanguageModel(Runs):
         _ = self.runtime
         return self.architecture_.as_chain(self.weights_)
 
+    def metadata(self) -> dict[str, str]:
+        """Return the vocabulary as JSON: which character, or byte, each symbol stands for."""
+        return {"vocabulary": msgspec.json.encode(self.vocabulary_.to_data()).decode()}
+
     def write(
         self,
         prompt: str = "",

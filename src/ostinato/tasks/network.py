@@ -44,10 +44,12 @@ class Network(Runs):
         network.save("mine.safetensors")
         y, state = ostinato.load("mine.safetensors").run(ids)  # no torch
 
-    After `from_torch` or `ostinato.load`: ``architecture_``, ``weights_``, ``versions_``.
+    After `from_torch`, `from_foreign` or `ostinato.load`: ``architecture_``, ``weights_``, ``versions_``; after
+    `from_foreign` ``notes_``, too: what is otherwise than in the file, in words.
     """
 
     task = TASK
+    notes_: tuple[str, ...] = ()
 
     def __init__(
         self, architecture: ModelArchitecture, weights: Mapping[str, Any], made_with: dict[str, str] | None = None
@@ -65,6 +67,20 @@ class Network(Runs):
         from ..nn.reading import read_modules
 
         return cls(*read_modules(modules))
+
+    @classmethod
+    def from_foreign(cls, path: str | os.PathLike[str], layers: str | None = None) -> Network:
+        """Return the network in another tool's file: ONNX, Keras, or a torch state dict.
+
+        layers: what a state dict is made of, in a few words.
+
+        Raises what `ostinato.exchange.reading.read_foreign` does: an error that names what cannot be read, and why.
+        """
+        from ..exchange.reading import read_foreign
+
+        network, notes = read_foreign(path, layers)
+        network.notes_ = notes
+        return network
 
     @cached_property
     def runtime(self) -> Model:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from copy import copy
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .. import stored
 from ..architecture import ModelArchitecture
 from ..runtime import Model, Pool, Stream
 from ..runtime.stack import Array, State
+
+if TYPE_CHECKING:
+    from ..exchange.onnx_writer import Exported
+
 
 Self = TypeVar("Self", bound="Runs")
 
@@ -23,6 +28,10 @@ class Runs:
     @property
     def runtime(self) -> Model:
         """What runs the weights."""
+        raise NotImplementedError
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to one file, atomically."""
         raise NotImplementedError
 
     def as_chain(self) -> tuple[ModelArchitecture, dict[str, Array]]:
@@ -62,3 +71,21 @@ class Runs:
     def streams(self, capacity: int) -> Pool:
         """Return room for so many streams that are advanced together."""
         return self.runtime.streams(capacity)
+
+    # ---- for other tools
+
+    def metadata(self) -> Mapping[str, str]:
+        """Return what a file for other tools says beside the network, as text by name."""
+        return {}
+
+    def export_onnx(self, path: str | os.PathLike[str]) -> Exported:
+        """Write the network to an ONNX file, once ONNX Runtime has computed what it does; tell what was written.
+
+        Of matrices in fewer bytes the file holds the floats that they stand for.
+
+        Raises what `ostinato.exchange.onnx_writer.export` does, and writes nothing then.
+        """
+        from ..exchange.onnx_writer import export
+
+        architecture, weights = self.as_chain()
+        return export(path, architecture, stored.unpacked(weights), self.metadata())
