@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from ostinato import Network, load
+from ostinato import Network, cli, load
 from ostinato.architecture import ModelArchitecture, SoftmaxArchitecture
+from ostinato.errors import DataError
+from ostinato.exchange import reading
 from tests.cli.running import fail, process, succeed
 from tests.exchange.graphs import Builder, run, saved
 
@@ -136,3 +138,12 @@ def test_a_damaged_keras_file_cannot_bring_the_command_down(capsys):
     message, _ = fail(capsys, "import", "bad.weights.h5", "-o", "m.safetensors")
     assert message.startswith("bad.weights.h5 ")
     assert not Path("m.safetensors").exists()
+
+
+def test_names_in_a_file_do_not_command_the_terminal(capsys, monkeypatch):
+    def refuse(*given):
+        raise DataError("layer '\x1b[2J\x9b1m\u202e' (Conv1D): no\n  \tsuch part", None)
+
+    monkeypatch.setattr(reading, "read_foreign", refuse)
+    assert cli.run(["import", "tagger.onnx"]) == 1
+    assert capsys.readouterr().err == "error: layer '\\x1b[2J\\x9b1m\\u202e' (Conv1D): no\n  \tsuch part\n"

@@ -266,8 +266,8 @@ def test_a_file_that_is_too_large_is_not_read(folder, no_child, monkeypatch):
 
 
 def test_limits_grow_with_the_file():
-    assert Limits.of(0, GIB) == Limits(GIB, 120.0)
-    assert Limits.of(10**9, GIB) == Limits(GIB + 8 * 10**9, 220.0)
+    assert Limits.of(0, GIB) == Limits(GIB, 60.0)
+    assert Limits.of(10**9, GIB) == Limits(GIB + 8 * 10**9, 160.0)
 
 
 def test_a_name_that_is_no_text_is_read(model, folder):

@@ -21,6 +21,7 @@ from .fit import fit
 from .generate import generate
 from .import_ import import_
 from .info import info
+from .output import say
 from .stream import stream
 
 
@@ -92,7 +93,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _fail(message: str, hint: str | None, code: int, label: str = "error") -> int:
-    click.echo(f"{label}: {message}" + (f"\n  hint: {hint}" if hint else ""), err=True)
+    say(f"{label}: {message}" + (f"\n  hint: {hint}" if hint else ""))
     return code
 
 

@@ -8,7 +8,7 @@ import click
 
 from . import flags
 from .fit import check_target, default_output
-from .output import print_json, say
+from .output import print_json, say, shown
 
 
 @click.command("import")
@@ -17,7 +17,7 @@ from .output import print_json, say
     "-o", "--output", type=click.Path(path_type=Path), help="The model file. [default: FILE.safetensors, here]"
 )
 @click.option(
-    "--layers", metavar="TEXT", help='What the model of a torch state dict is, as in "embedding lstm linear".'
+    "--layers", metavar="TEXT", help='What a file of weights alone is made of, as in "embedding lstm linear".'
 )
 @flags.quiet_flag
 @flags.json_flag
@@ -40,6 +40,6 @@ def import_(file: str, output: Path | None, layers: str | None, quiet: bool, as_
     if as_json:
         print_json({"model": str(target), "notes": list(notes), **network.summary()})
     elif not quiet:
-        click.echo(f"{target}: {network!r}")
+        click.echo(shown(f"{target}: {network!r}"))
         for note in notes:
             say(f"note: {note}")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from . import flags
-from .output import print_json
+from .output import print_json, shown
 
 
 @click.command()
@@ -33,13 +33,13 @@ def info(model: str, as_json: bool) -> None:
         elif isinstance(value, Mapping):
             _print_mapping(title, value)
         else:
-            click.echo(f"{title}: {value}")
+            click.echo(shown(f"{title}: {value}"))
 
 
 def _print_block(title: str, text: str) -> None:
     click.echo(f"{title}:")
     for line in text.splitlines():
-        click.echo(f"  {line}".rstrip())
+        click.echo(shown(f"  {line}".rstrip()))
 
 
 def _print_mapping(title: str, values: Mapping[str, Any]) -> None:

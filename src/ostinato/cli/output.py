@@ -35,7 +35,12 @@ def print_figures(model: str, metrics: Mapping[str, float], baselines: Mapping[s
 
 def say(text: str) -> None:
     """Print a message."""
-    click.echo(text, err=True)
+    click.echo(shown(text), err=True)
+
+
+def shown(text: str) -> str:
+    """Return text of which a terminal shows each character: a name in a file may hold some that command it."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 def this_command(*more: str) -> str:

@@ -43,12 +43,12 @@ class Limits:
 
     @classmethod
     def of(cls, size: int, base: int) -> Limits:
-        """Return the limits for a file of a size: `base` and eight times the file; two minutes and 10 MB a second.
+        """Return the limits for a file of a size: `base` and eight times the file; a minute and 10 MB a second.
 
         The eight: the file's bytes, what a library makes of them, the weights (twice those of a file in 16 bits), and
         the model file with its digest.
         """
-        return cls(base + 8 * size, 120.0 + size / 10e6)
+        return cls(base + 8 * size, 60.0 + size / 10e6)
 
 
 class Request(msgspec.Struct):
