@@ -8,7 +8,7 @@ import pytest
 
 from ostinato import cells, load
 from ostinato.architecture import LinearArchitecture, RecurrentArchitecture
-from ostinato.exchange import onnx_recurrent
+from ostinato.exchange.to_onnx import recurrent
 from tests.cli.running import fail, process, succeed
 from tests.exchange.onnx_running import network
 
@@ -93,9 +93,9 @@ def test_wrong_use_is_told(capsys, folder, arguments, message, hint, code):
 
 
 def test_a_file_that_computes_something_else_is_not_left(capsys, folder, monkeypatch):
-    right = onnx_recurrent.weights_to_onnx
+    right = recurrent.weights_to_onnx
     monkeypatch.setattr(
-        onnx_recurrent,
+        recurrent,
         "weights_to_onnx",
         lambda *given: right(*given)._replace(R=right(*given).W[:, :1] + 0 * right(*given).R),
     )

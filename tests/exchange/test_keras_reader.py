@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import ostinato
 from ostinato.errors import DataError, FileFormatError, OptionError
-from ostinato.exchange.keras_reader import read_keras
+from ostinato.exchange.from_keras.reader import read_keras
 from tests.quick import examples
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -734,7 +734,7 @@ def test_keras_is_not_imported(whole, tmp_path):
     (tmp_path / "m.keras").write_bytes(whole[0])
     script = """
 import sys
-from ostinato.exchange.keras_reader import read_keras
+from ostinato.exchange.from_keras.reader import read_keras
 print(len(read_keras(sys.argv[1]).weights))
 assert not {"keras", "torch", "tensorflow"} & set(sys.modules)
 """

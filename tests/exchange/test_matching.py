@@ -7,8 +7,8 @@ import pytest
 from hypothesis import strategies as st
 
 from ostinato.cells import CELLS, cell, maximum, minimum, relu, sigmoid, tanh
-from ostinato.exchange.matching import match
 from ostinato.exchange.operators import KNOWN, Squashing, cell_of, operator
+from ostinato.exchange.to_onnx.matching import match
 from ostinato.program import Instruction, Program
 from ostinato.program.operations import ELEMENTWISE
 from ostinato.program.rewrite import expected_zoneout

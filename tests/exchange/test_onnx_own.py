@@ -19,8 +19,8 @@ from ostinato.architecture import (
     SoftmaxArchitecture,
 )
 from ostinato.cells import CELLS
-from ostinato.exchange.onnx_own import read_own
-from ostinato.exchange.onnx_reader import read_onnx
+from ostinato.exchange.from_onnx.own import read_own
+from ostinato.exchange.from_onnx.reader import read_onnx
 from ostinato.exchange.operators import cell_of
 from tests.quick import examples, some_quick
 

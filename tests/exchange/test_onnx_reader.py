@@ -24,7 +24,7 @@ from ostinato.architecture import (
 )
 from ostinato.errors import DataError, OstinatoError
 from ostinato.exchange import operators as operators_module
-from ostinato.exchange.onnx_reader import read_onnx
+from ostinato.exchange.from_onnx.reader import read_onnx
 from tests.comparison import assert_close
 from tests.exchange.graphs import FLOAT, INT32, INT64, Builder, graph, node, numbers, run, saved
 from tests.quick import examples

@@ -29,9 +29,9 @@ from ostinato.cells import CELLS, Cell
 from ostinato.cells.activations import ACTIVATIONS
 from ostinato.cells.pooling import running_max, running_mean
 from ostinato.errors import ExportError, MissingExtraError, OptionError
-from ostinato.exchange import onnx_ragged, onnx_recurrent, onnx_scan, verification
-from ostinato.exchange.onnx_writer import build
 from ostinato.exchange.operators import cell_of
+from ostinato.exchange.to_onnx import ragged, recurrent, scan, verification
+from ostinato.exchange.to_onnx.writer import build
 from ostinato.program.operations import ELEMENTWISE
 from tests.comparison import assert_close
 from tests.program.programs import evaluate, programs
@@ -160,7 +160,7 @@ def test_the_standards_own_evaluator_agrees():
 
 
 def test_every_operation_of_a_program_has_one_of_onnx():
-    assert {*onnx_scan.OPERATIONS, "square", "not_equal"} == set(ELEMENTWISE)
+    assert {*scan.OPERATIONS, "square", "not_equal"} == set(ELEMENTWISE)
 
 
 @examples(15, 300, programs(), st.integers(0, 2**32))
@@ -333,14 +333,14 @@ def test_a_model_of_text_brings_its_vocabulary(small_model, tmp_path):
 @pytest.mark.parametrize(
     ("owner", "name", "wrong"),
     [
-        (onnx_recurrent, "weights_to_onnx", lambda right: lambda *given: right(*given)._replace(R=-right(*given).R)),
+        (recurrent, "weights_to_onnx", lambda right: lambda *given: right(*given)._replace(R=-right(*given).R)),
         (
-            onnx_ragged.Ragged,
+            ragged.Ragged,
             "only_some",
             lambda right: lambda self, new, old, name=None: self.graph.add("Identity", new, name=name),
         ),
         (
-            onnx_ragged.Ragged,
+            ragged.Ragged,
             "only_steps",
             lambda right: lambda self, y, name=None: self.graph.add("Identity", y, name=name),
         ),
@@ -362,7 +362,7 @@ def test_a_wrong_file_is_not_written(monkeypatch, tmp_path, owner, name, wrong):
     [("tanh", "Sigmoid", "differ in y by"), ("tanh", "Tahn", "cannot run|No Op registered|not a registered")],
 )
 def test_a_wrong_operation_in_a_scan_is_found(monkeypatch, tmp_path, operation, wrong, message):
-    monkeypatch.setitem(onnx_scan.OPERATIONS, operation, wrong)
+    monkeypatch.setitem(scan.OPERATIONS, operation, wrong)
     with pytest.raises((ExportError, onnx.checker.ValidationError), match=message):
         layer(cells.mgu, D, H).export_onnx(tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []
@@ -373,9 +373,9 @@ def test_weights_of_zero_hide_nothing(monkeypatch, tmp_path):
     model = layer(cells.gru, D, H)
     model.weights_ = {name: np.zeros_like(weight) for name, weight in model.weights_.items()}
     assert model.export_onnx(tmp_path / "m.onnx").difference < 1e-5
-    right = onnx_recurrent.weights_to_onnx
+    right = recurrent.weights_to_onnx
     monkeypatch.setattr(
-        onnx_recurrent, "weights_to_onnx", lambda *given: right(*given)._replace(W=np.roll(right(*given).W, H, 0))
+        recurrent, "weights_to_onnx", lambda *given: right(*given)._replace(W=np.roll(right(*given).W, H, 0))
     )
     with pytest.raises(ExportError):
         model.export_onnx(tmp_path / "m.onnx")

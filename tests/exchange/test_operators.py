@@ -10,7 +10,6 @@ from onnx import TensorProto, helper
 from ostinato import cells
 from ostinato.cells.activations import ACTIVATIONS
 from ostinato.errors import OptionError, ShapeError
-from ostinato.exchange.matching import match
 from ostinato.exchange.operators import (
     DEFAULTS,
     FUNCTIONS,
@@ -27,6 +26,7 @@ from ostinato.exchange.operators import (
     weights_from_onnx,
     weights_to_onnx,
 )
+from ostinato.exchange.to_onnx.matching import match
 from tests.comparison import assert_close
 
 from .onnx_running import layer, numbers

@@ -18,7 +18,7 @@ from torch import nn
 import ostinato
 from ostinato.errors import DataError, FileFormatError, OptionError
 from ostinato.exchange.description import parse
-from ostinato.exchange.torch_reader import read_torch
+from ostinato.exchange.from_torch.reader import read_torch
 from tests.quick import examples
 
 T, B, D, H, V = 6, 3, 4, 5, 11
@@ -506,7 +506,7 @@ def test_safetensors_need_no_torch(tmp_path):
     path = saved(stack(a=nn.LSTM(D, H), b=nn.Linear(H, 2)), tmp_path, "safetensors")
     script = """
 import sys
-from ostinato.exchange.torch_reader import read_torch
+from ostinato.exchange.from_torch.reader import read_torch
 print(len(read_torch(sys.argv[1], "lstm last linear").weights))
 assert "torch" not in sys.modules
 """

@@ -52,7 +52,7 @@ def read_file(path: str | os.PathLike[str], layers: str | None = None) -> Import
 
 
 def _onnx(path: str | os.PathLike[str], layers: str | None) -> Imported:
-    from .onnx_reader import read_onnx
+    from .from_onnx.reader import read_onnx
 
     if layers is not None:
         raise OptionError("an ONNX file says itself what its layers are.", "leave the description out.")
@@ -60,13 +60,13 @@ def _onnx(path: str | os.PathLike[str], layers: str | None) -> Imported:
 
 
 def _keras(path: str | os.PathLike[str], layers: str | None) -> Imported:
-    from .keras_reader import read_keras
+    from .from_keras.reader import read_keras
 
     return read_keras(path, layers)
 
 
 def _torch(path: str | os.PathLike[str], layers: str | None) -> Imported:
-    from .torch_reader import read_torch
+    from .from_torch.reader import read_torch
 
     return read_torch(path, layers)
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from ..architecture import EmbeddingArchitecture, ModelArchitecture, RecurrentArchitecture
 from ..errors import OptionError
-from ..exchange import layers, torch_layers
+from ..exchange import layers
+from ..exchange.from_torch.layers import read_recurrent
 from ..exchange.functions import HARD_SIGMOID, LOG_SOFTMAX, RELU6, SOFTMAX, part_of
 from ..exchange.layers import Read, Refusal
 from ..exchange.operators import RELU, SIGMOID, TANH, Squashing
@@ -117,7 +118,7 @@ def _recurrent(module: Recurrent) -> Read:
 def _torch_layers(module: nn.RNNBase) -> Read:
     names = [name for layer in module._all_weights for name in layer]
     weights = {name: _array(getattr(module, name)) for name in names}
-    return torch_layers.read_recurrent(weights, relu=module.mode == "RNN_RELU")
+    return read_recurrent(weights, relu=module.mode == "RNN_RELU")
 
 
 def _linear(module: nn.Linear) -> Read:

@@ -13,7 +13,7 @@ from ..runtime import Model, Pool, Stream
 from ..runtime.stack import Array, State
 
 if TYPE_CHECKING:
-    from ..exchange.onnx_writer import Exported
+    from ..exchange.to_onnx.writer import Exported
 
 
 Self = TypeVar("Self", bound="Runs")
@@ -83,9 +83,9 @@ class Runs:
 
         Of matrices in fewer bytes the file holds the floats that they stand for.
 
-        Raises what `ostinato.exchange.onnx_writer.export` does, and writes nothing then.
+        Raises what `ostinato.exchange.to_onnx.writer.export` does, and writes nothing then.
         """
-        from ..exchange.onnx_writer import export
+        from ..exchange.to_onnx.writer import export
 
         architecture, weights = self.as_chain()
         return export(path, architecture, stored.unpacked(weights), self.metadata())

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from .keras_recurrent import onnx_weights
-from .layers import Read, Refusal, stack, two_ways
-from .operators import RELU, Kind, cell_of, operator, weights_from_onnx
-from .weight_groups import Group, Sizes
+from ..layers import Read, Refusal, stack, two_ways
+from ..operators import RELU, Kind, cell_of, operator, weights_from_onnx
+from ..weight_groups import Group, Sizes
+from .recurrent import onnx_weights
 
 Array = NDArray[Any]
 KINDS: dict[int, tuple[str, Kind]] = {1: ("rnn", "RNN"), 3: ("gru", "GRU"), 4: ("lstm", "LSTM")}

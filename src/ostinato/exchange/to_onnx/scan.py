@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..program import Program
-from ..program.declarations import SCALAR
-from ..program.operations import ELEMENTWISE
-from ..program.pruning import needed
-from .onnx_graph import Graph
+from ...program import Program
+from ...program.declarations import SCALAR
+from ...program.operations import ELEMENTWISE
+from ...program.pruning import needed
+from .graph import Graph
 
 Array = NDArray[Any]
 OPERATIONS = {

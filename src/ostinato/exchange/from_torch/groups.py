@@ -8,10 +8,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..architecture import RecurrentArchitecture
-from .layers import Refusal
-from .torch_layers import NAME, kind_of, read_recurrent
-from .weight_groups import Group, Sizes
+from ...architecture import RecurrentArchitecture
+from ..layers import Refusal
+from ..weight_groups import Group, Sizes
+from .layers import NAME, kind_of, read_recurrent
 
 Array = NDArray[Any]
 WRAPPERS = ("module.", "_orig_mod.")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-from ..errors import DataError
-from .description import parse
-from .imported import Imported
-from .torch_file import read_tensors
-from .torch_groups import groups_of, unwrapped
-from .weight_groups import Weights, describe, guess, kept
+from ...errors import DataError
+from ..description import parse
+from ..imported import Imported
+from ..weight_groups import Weights, describe, guess, kept
+from .file import read_tensors
+from .groups import groups_of, unwrapped
 
 EPSILON = 1e-5
 """What torch's normalisations add to a variance unless they are told otherwise."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from .onnx_graph import Graph
+from .graph import Graph
 
 
 class Ragged:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..errors import DataError, FileFormatError, OptionError
-from ..extras import require
-from .description import parse
-from .imported import Imported
-from .keras_file import HDF5_MAGIC, Store, content_of, damaged, opened, unpacked
-from .keras_groups import groups_of
-from .keras_layers import Reader
-from .keras_model import MODELS, layer_of, layers_of
-from .weight_groups import Weights, describe, guess, kept
+from ...errors import DataError, FileFormatError, OptionError
+from ...extras import require
+from ..description import parse
+from ..imported import Imported
+from ..weight_groups import Weights, describe, guess, kept
+from .file import HDF5_MAGIC, Store, content_of, damaged, opened, unpacked
+from .groups import groups_of
+from .layers import Reader
+from .model import MODELS, layer_of, layers_of
 
 EPSILON = 1e-3
 """What Keras's normalisations add to a variance unless they are told otherwise."""

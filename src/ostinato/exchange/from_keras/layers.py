@@ -7,18 +7,18 @@ from typing import Any
 
 import msgspec
 
-from ..architecture import reduces
-from ..errors import FileFormatError, OstinatoError
-from .functions import part_of
-from .imported import Chain
-from .keras_activations import LAYERS as FUNCTION_LAYERS
-from .keras_activations import activation_of, layer_function
-from .keras_file import Store
-from .keras_model import Layer, Placed, layer_of, layers_of
-from .keras_recurrent import LAYERS as RECURRENT_LAYERS
-from .keras_recurrent import LayerConfig, options, read_recurrent
-from .layers import Merge, Read, Refusal, batch_norm, last, linear, norm, parallel, pooling, two_ways
-from .operators import Squashing
+from ...architecture import reduces
+from ...errors import FileFormatError, OstinatoError
+from ..functions import part_of
+from ..imported import Chain
+from ..layers import Merge, Read, Refusal, batch_norm, last, linear, norm, parallel, pooling, two_ways
+from ..operators import Squashing
+from .activations import LAYERS as FUNCTION_LAYERS
+from .activations import activation_of, layer_function
+from .file import Store
+from .model import Layer, Placed, layer_of, layers_of
+from .recurrent import LAYERS as RECURRENT_LAYERS
+from .recurrent import LayerConfig, options, read_recurrent
 
 IN_TRAINING_ALONE = (
     "Dropout",

@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..architecture import ModelArchitecture
-from ..errors import OstinatoError
-from .imported import Imported
-from .onnx_writer import ARCHITECTURE, graph_of
+from ...architecture import ModelArchitecture
+from ...errors import OstinatoError
+from ..imported import Imported
+from ..to_onnx.writer import ARCHITECTURE, graph_of
 
 if TYPE_CHECKING:
     import onnx

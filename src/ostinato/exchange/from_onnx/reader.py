@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import DataError, OstinatoError
-from ..extras import require
-from .graph import lengths, recurrent
-from .graph.axes import UNKNOWN, Atom, described, letters_of
-from .graph.folding import fold
-from .graph.layers import compute
-from .graph.layout import INTEGERS, MOVING, TAKING, move
-from .graph.paths import NO_RUNS, Path, Runs, joined
-from .graph.tensors import NARROWED, array_of, text_of, type_name
-from .graph.values import CellState, Constant, Given, Node, OfLengths, Signal, Start, Symbols, Unread, Value
-from .imported import Chain, Imported
-from .onnx_own import read_own
+from ...errors import DataError, OstinatoError
+from ...extras import require
+from ..imported import Chain, Imported
+from . import lengths, recurrent
+from .axes import UNKNOWN, Atom, described, letters_of
+from .folding import fold
+from .layers import compute
+from .layout import INTEGERS, MOVING, TAKING, move
+from .own import read_own
+from .paths import NO_RUNS, Path, Runs, joined
+from .tensors import NARROWED, array_of, text_of, type_name
+from .values import CellState, Constant, Given, Node, OfLengths, Signal, Start, Symbols, Unread, Value
 
 if TYPE_CHECKING:
     import onnx

@@ -8,12 +8,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from .functions import in_cell
-from .keras_activations import activation_of
-from .keras_file import Store
-from .keras_model import Layer, layer_of, snake_case
-from .layers import Read, Refusal, stack
-from .operators import GATES, Kind, OnnxWeights, Operator, cell_of, operator, weights_from_onnx
+from ..functions import in_cell
+from ..layers import Read, Refusal, stack
+from ..operators import GATES, Kind, OnnxWeights, Operator, cell_of, operator, weights_from_onnx
+from .activations import activation_of
+from .file import Store
+from .model import Layer, layer_of, snake_case
 
 Array = NDArray[Any]
 GATE_ORDER: dict[Kind, tuple[str, ...]] = {"RNN": ("h",), "LSTM": ("i", "f", "g", "o"), "GRU": ("z", "r", "n")}

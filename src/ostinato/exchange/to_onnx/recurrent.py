@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..architecture import RecurrentArchitecture
+from ...architecture import RecurrentArchitecture
+from ..operators import STATES, activations_to_onnx, weights_to_onnx
+from .graph import Graph
 from .matching import Match, match
-from .onnx_graph import Graph
-from .onnx_ragged import Ragged
-from .onnx_scan import Scanned
-from .operators import STATES, activations_to_onnx, weights_to_onnx
+from .ragged import Ragged
+from .scan import Scanned
 
 Array = NDArray[Any]
 

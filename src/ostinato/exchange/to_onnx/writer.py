@@ -10,19 +10,19 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import __version__, extras
-from ..architecture import ModelArchitecture, reduces
-from ..errors import OptionError
-from ..files import write_atomically
-from .onnx_graph import IR_VERSION, OPSET, Graph
-from .onnx_parts import Parts, state_inputs
-from .onnx_ragged import Ragged
+from ... import __version__, extras
+from ...architecture import ModelArchitecture, reduces
+from ...errors import OptionError
+from ...files import write_atomically
+from .graph import IR_VERSION, OPSET, Graph
+from .parts import Parts, state_inputs
+from .ragged import Ragged
 
 Array = NDArray[Any]
 MOST_BYTES = 2**31 - 2**24
 """A file of the format holds less than 2 GiB; what is not weights is far below the rest."""
 ARCHITECTURE = "architecture"
-"""The name under which the metadata has the model's architecture, as JSON: for `onnx_own`."""
+"""The name under which the metadata has the model's architecture, as JSON: for `from_onnx.own`."""
 DOC = (
     "x: [time, batch, features], or symbols [time, batch]. lengths: the steps of each sequence, at least 0; y is zero "
     "beyond. Each state.<layer>.<name> is the state before the first step: zeros, or what the metadata has under that "

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FileFormatError, OstinatoError
+from ...errors import FileFormatError, OstinatoError
 
 Array = NDArray[Any]
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"

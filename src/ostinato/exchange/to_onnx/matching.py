@@ -7,12 +7,12 @@ from functools import cache
 from itertools import permutations
 from typing import Any, NamedTuple
 
-from ..cells import maximum, minimum, relu, sigmoid, tanh
-from ..cells.activations import ACTIVATIONS, Function, activation
-from ..program import Instruction, Program
-from ..program.declarations import Declarations
-from ..program.trace import Tracer
-from .operators import FUNCTIONS, STATES, Operator, Squashing, operator, traced
+from ...cells import maximum, minimum, relu, sigmoid, tanh
+from ...cells.activations import ACTIVATIONS, Function, activation
+from ...program import Instruction, Program
+from ...program.declarations import Declarations
+from ...program.trace import Tracer
+from ..operators import FUNCTIONS, STATES, Operator, Squashing, operator, traced
 
 Names = Mapping[tuple[str, str], str]
 Bound = dict[Any, Any]

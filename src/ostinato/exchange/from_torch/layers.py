@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import cells
-from ..architecture import RecurrentArchitecture
-from ..cells import Cell
-from .layers import Read, Refusal
+from ... import cells
+from ...architecture import RecurrentArchitecture
+from ...cells import Cell
+from ..layers import Read, Refusal
 
 Array = NDArray[Any]
 NAME = re.compile(r"(weight|bias)_(ih|hh|hr)(?:_l(\d{1,4})(_reverse)?)?")

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from .functions import HARD_SIGMOID, LINEAR, LOG_SOFTMAX, RELU6, SOFTMAX
-from .layers import Refusal
-from .operators import RELU, SIGMOID, TANH, Squashing
+from ..functions import HARD_SIGMOID, LINEAR, LOG_SOFTMAX, RELU6, SOFTMAX
+from ..layers import Refusal
+from ..operators import RELU, SIGMOID, TANH, Squashing
 
 BY_NAME: dict[str, Squashing] = {
     "linear": LINEAR,

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from ..architecture import MAX_DEPTH
-from ..errors import DataError
-from .layers import Refusal
+from ...architecture import MAX_DEPTH
+from ...errors import DataError
+from ..layers import Refusal
 
 MODELS = ("Sequential", "Functional")
 MASK_OPERATIONS = ("NotEqual", "Any")

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..architecture import (
+from ...architecture import (
     ActivationArchitecture,
     LastArchitecture,
     LinearArchitecture,
@@ -20,12 +20,12 @@ from ..architecture import (
     SoftmaxArchitecture,
     below,
 )
-from ..cells.activations import ACTIVATIONS, activation
+from ...cells.activations import ACTIVATIONS, activation
+from .graph import Graph
 from .matching import of_one_value
-from .onnx_graph import Graph
-from .onnx_ragged import Ragged
-from .onnx_recurrent import Layer
-from .onnx_scan import add_function
+from .ragged import Ragged
+from .recurrent import Layer
+from .scan import add_function
 
 Array = NDArray[Any]
 FUNCTIONS: dict[str, tuple[str, tuple[str, ...]]] = {

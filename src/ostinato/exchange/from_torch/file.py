@@ -13,9 +13,9 @@ import numpy as np
 import safetensors
 from numpy.typing import NDArray
 
-from ..errors import DataError, FileFormatError
-from ..extras import require
-from .keras_file import content_of
+from ...errors import DataError, FileFormatError
+from ...extras import require
+from ..from_keras.file import content_of
 
 Array = NDArray[Any]
 CHECKPOINT_KEYS = ("state_dict", "model_state_dict", "model")

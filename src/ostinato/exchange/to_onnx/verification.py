@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import extras
-from ..architecture import ModelArchitecture, ParallelArchitecture, Part, RecurrentArchitecture
-from ..cells.initialisers import draw_weights
-from ..errors import ExportError
-from ..runtime import Model
+from ... import extras
+from ...architecture import ModelArchitecture, ParallelArchitecture, Part, RecurrentArchitecture
+from ...cells.initialisers import draw_weights
+from ...errors import ExportError
+from ...runtime import Model
 
 Array = NDArray[Any]
 TOLERANCE = 1e-4
@@ -41,7 +41,7 @@ def verify(content: bytes, architecture: ModelArchitecture, weights: Mapping[str
 
     Raises ExportError when it is above `TOLERANCE`, or when ONNX Runtime cannot run the file.
     """
-    from .onnx_writer import build
+    from .writer import build
 
     extras.require("onnxruntime", "onnx")
     random = np.random.default_rng(SEED)
