@@ -211,21 +211,28 @@ TestPools = Pools.TestCase
 TestPools.settings = settings(max_examples=25, stateful_step_count=25, derandomize=True, deadline=None)
 
 
-def test_a_thousand_streams_give_the_bits_that_each_gives_alone(running):
+def test_a_thousand_streams_that_come_and_go_give_the_bits_that_each_gives_alone(running):
     random = np.random.default_rng(0)
     pool = running.streams(1000)
-    streams = [pool.open() for _ in range(1000)]
-    symbols = random.integers(0, V, (6, 1000))
-    moves = random.random((6, 1000)) < 0.7
-    found = {stream: [] for stream in streams}
-    for row, moved in zip(symbols, moves, strict=True):
-        chosen = np.flatnonzero(moved)
-        random.shuffle(chosen)
-        for place, y in zip(chosen, pool.step(np.array(streams)[chosen], row[chosen]), strict=True):
-            found[streams[place]].append(y)
-    for place in range(0, 1000, 37):
-        expected = pushed(running, symbols[:, place][moves[:, place]])
-        assert [y.tobytes() for y in found[streams[place]]] == [y.tobytes() for y in expected]
+    taken = {pool.open(): ([], []) for _ in range(1000)}  # what each took since it began, and what it answered
+    gone = []
+    for _ in range(20):
+        for stream in random.choice(list(taken), 60, replace=False):
+            pool.close(stream)
+            gone.append(taken.pop(stream))
+        taken |= {pool.open(): ([], []) for _ in range(60)}
+        for stream in random.choice(list(taken), 40, replace=False):
+            pool.reset(stream)
+            gone.append(taken[stream])
+            taken[stream] = ([], [])
+        chosen = random.choice(list(taken), random.integers(1, 1000), replace=False)
+        symbols = random.integers(0, V, len(chosen))
+        for stream, symbol, y in zip(chosen, symbols, pool.step(chosen, symbols), strict=True):
+            taken[stream][0].append(symbol)
+            taken[stream][1].append(y)
+    assert len(pool) == 1000
+    for symbols, found in [*gone, *taken.values()]:
+        assert [y.tobytes() for y in found] == [y.tobytes() for y in pushed(running, symbols)]
 
 
 def test_what_is_not_a_number_stays_where_it_is():

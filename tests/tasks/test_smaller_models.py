@@ -50,6 +50,11 @@ def test_a_file_takes_a_half_or_a_quarter_and_gives_the_same_bits(model, smaller
     stream = again.stream()
     steps = np.stack([stream.push(symbol) for symbol in ids[:, 0]])
     assert steps.tobytes() == found.run(ids)[0][:, 0].tobytes()
+    pool = again.streams(300)
+    ids = np.array([pool.open() for _ in range(300)])
+    first = pool.step(ids, model.vocabulary_.encode(TEXT[:300]))
+    for place in (0, 150, 299):
+        assert again.stream().push(model.vocabulary_.encode(TEXT[place])[0]).tobytes() == first[place].tobytes()
     assert again.generate("The ", 50, seed=3) == found.generate("The ", 50, seed=3)
     assert model.summary()["matrices"] == "float32", "the model that it was made of is as it was"
 
