@@ -1,4 +1,6 @@
-"""How fast Ostinato is, beside torch.nn, JAX, ONNX Runtime and OpenVINO on the same machine: ``python -m benchmarks``.
+"""How fast Ostinato is, beside torch.nn, JAX, Keras, ONNX Runtime and OpenVINO on the same machine.
+
+``python -m benchmarks`` runs it.
 
 grid         which points are timed
 problem      a point's arrays, the same for everyone

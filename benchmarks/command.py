@@ -16,7 +16,7 @@ import msgspec
 from ostinato.errors import OptionError, OstinatoError, closest
 
 from . import grid
-from .contenders import CONTENDERS, OURS, REFERENCE, Entry
+from .contenders import CONTENDERS, REFERENCE, Entry, is_ours
 from .machine import Meter, describe
 from .plot import draw
 from .problem import cells_with_full_matrices
@@ -64,7 +64,7 @@ def cli(
     output: Path,
     as_list: bool,
 ) -> int:
-    """Time Ostinato beside torch.nn, JAX, ONNX Runtime and OpenVINO on this machine.
+    """Time Ostinato beside torch.nn, JAX, Keras, ONNX Runtime and OpenVINO on this machine.
 
     At each point every contender is first compared with a float64 reference, outputs and gradients; who is wrong is
     not timed. The others are timed in turns, each in a process of its own. A table (Markdown and JSON) and a plot
@@ -88,7 +88,7 @@ def cli(
     name = report.date + "-quick" * quick + "-part" * bool(only or kinds or contenders)
     write(report, output, name)
     click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() if as_json else markdown(report))
-    return 1 if any(OURS in row.left_out for row in report.rows) else 0
+    return 1 if any(is_ours(name) for row in report.rows for name in row.left_out) else 0
 
 
 def measure(points: Sequence[grid.Point], entries: Sequence[Entry], settings: Settings) -> Report:

@@ -17,7 +17,7 @@ import numpy as np
 
 SOURCE = Path(__file__).with_name("machine.c")
 COMPILERS = ("cc", "gcc", "clang")
-LIBRARIES = ("ostinato", "numpy", "torch", "jax", "jaxlib", "onnx", "onnxruntime", "openvino")
+LIBRARIES = ("ostinato", "numpy", "torch", "jax", "jaxlib", "keras", "onnx", "onnxruntime", "openvino")
 USUAL_L2 = 512 * 1024
 """Bytes of a second-level cache, where the system does not tell."""
 

@@ -7,21 +7,28 @@ from pathlib import Path
 from typing import Any
 
 from .contenders import OURS
+from .grid import IN_MICROSECONDS, OF_CHARACTERS
 from .report import Report, Row
 
 PANELS = (
     (("training", "ragged-training"), "Training: share of the machine's multiply-add peak"),
     (("forward", "ragged-forward"), "Forward: share of the machine's multiply-add peak"),
     (("step",), "One step through Python, microseconds"),
+    (("push",), "One push of a live stream, microseconds"),
+    (("pool",), "One step of many live streams: share of the machine's multiply-add peak"),
+    (("generation",), "Characters written a second"),
 )
 """What is drawn, each with its title; a panel without rows is left out."""
 COLOURS = {
     OURS: "#0f766e",
+    "ostinato-bfloat16": "#14b8a6",
+    "ostinato-int8": "#5eead4",
     "torch": "#ea580c",
     "torch-cell": "#f59e0b",
     "torch-packed": "#ea580c",
     "torch-padded": "#f59e0b",
     "jax": "#7c3aed",
+    "keras": "#dc2626",
     "onnxruntime": "#2563eb",
     "onnxruntime-1": "#60a5fa",
     "openvino": "#db2777",
@@ -68,11 +75,11 @@ def _axes(figure: Any, heights: Sequence[float]) -> list[Any]:
 
 
 def _panel(axes: Any, rows: Sequence[Row], title: str) -> None:
-    is_step = rows[0].point.group == "step"
+    group = rows[0].point.group
     names = list(dict.fromkeys(name for row in rows for name in row.timings))
     for name in sorted(names, key=lambda name: name == OURS):
         places = [place for place, row in enumerate(rows) if name in row.timings]
-        values = [_value(rows[place], name, is_step) for place in places]
+        values = [_value(rows[place], name) for place in places]
         is_ours = name == OURS
         axes.scatter(
             values, places, s=42 if is_ours else 24, color=COLOURS.get(name, FAINT), label=name, zorder=3 + is_ours
@@ -80,12 +87,12 @@ def _panel(axes: Any, rows: Sequence[Row], title: str) -> None:
     axes.set_title(title, loc="left", fontweight="bold", fontsize=10)
     axes.set_yticks(range(len(rows)), [_label(row) for row in rows], fontsize=8)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    if is_step:
+    if group in IN_MICROSECONDS:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
     else:
         axes.set_xlim(0, None)
-        axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+        axes.xaxis.set_major_formatter("{x:,.0f}" if group in OF_CHARACTERS else lambda share, _: f"{share:.0%}")
     axes.set_facecolor("none")
     axes.grid(color=LINES, linewidth=0.6)
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -94,8 +101,11 @@ def _panel(axes: Any, rows: Sequence[Row], title: str) -> None:
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False)
 
 
-def _value(row: Row, name: str, is_step: bool) -> float:
-    return 1e3 * row.timings[name].median if is_step else row.share(name) or 0.0
+def _value(row: Row, name: str) -> float:
+    milliseconds = row.timings[name].median
+    if row.point.group in IN_MICROSECONDS:
+        return 1e3 * milliseconds
+    return 1e3 * row.rows / milliseconds if row.point.group in OF_CHARACTERS else row.share(name) or 0.0
 
 
 def _label(row: Row) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from .contenders import OURS
+from .contenders import OURS, STORED, is_ours
 from .grid import Group, Point
 from .machine import Machine
 from .timing import Timing
@@ -34,7 +34,13 @@ class Row(msgspec.Struct):
     @property
     def peers(self) -> dict[str, float]:
         """The others' median milliseconds."""
-        return {name: timing.median for name, timing in self.timings.items() if name != OURS}
+        return {name: timing.median for name, timing in self.timings.items() if not is_ours(name)}
+
+    @property
+    def stored(self) -> dict[str, float]:
+        """The time with matrices in fewer bytes, as a part of that with float32."""
+        own = self.ours
+        return {name: self.timings[name].median / own.median for name in STORED if own and name in self.timings}
 
     @property
     def best_peer(self) -> str | None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import geometric_mean
 from typing import NamedTuple
 
 from .contenders import OURS
+from .grid import Group
 from .report import Report, Row
 
 LARGEST = "B64-T100-D256-H512"
 """The size at which the share of the machine's peak is asked for."""
 ONNX = ("onnxruntime", "onnxruntime-1")
 STEP_TARGETS = {32: 2.0, 128: 2.0, 512: 1 / 0.9}
-"""How many times ONNX Runtime's speed an LSTM step of each width should have."""
+"""How many times ONNX Runtime's speed an LSTM step of each width should have, and how many times that of the quickest
+of `PUSH_PEERS` a push."""
+PUSH_PEERS = (*ONNX, "torch-cell", "keras")
+WIDEST = max(STEP_TARGETS)
 
 
 class Line(NamedTuple):
@@ -33,7 +37,8 @@ class Line(NamedTuple):
 
 def summarise(report: Report) -> list[Line]:
     """Return a line for each target of which the run says something."""
-    lines = [*_layers(report), *_ragged(report), *_steps(report), *_cells(report), *_linear(report)]
+    lines = [*_layers(report), *_ragged(report), *_steps(report), *_live(report)]
+    lines += [*_cells(report), *_linear(report)]
     lines.append(Line("text: characters a second, × torch.nn.LSTM", 1.25, _least(report.of("text"), "torch")))
     return [line for line in lines if not math.isnan(line.found)]
 
@@ -57,8 +62,31 @@ def _ragged(report: Report) -> Iterator[Line]:
 
 def _steps(report: Report) -> Iterator[Line]:
     for width, target in STEP_TARGETS.items():
-        rows = [row for row in report.of("step") if (row.point.cell, row.point.hidden) == ("lstm", width)]
-        yield Line(f"LSTM step, H={width}: × ONNX Runtime", target, _least(rows, *ONNX))
+        yield Line(f"LSTM step, H={width}: × ONNX Runtime", target, _least(_lstm(report, "step", width), *ONNX))
+
+
+def _live(report: Report) -> Iterator[Line]:
+    for width, target in STEP_TARGETS.items():
+        what = f"LSTM push, H={width}: × the quickest of ONNX Runtime, torch's cell and Keras"
+        yield Line(what, target, _least(_lstm(report, "push", width), *PUSH_PEERS))
+    shares = [row.stored["ostinato-int8"] for row in _lstm(report, "push", WIDEST) if "ostinato-int8" in row.stored]
+    yield Line(f"LSTM push, H={WIDEST}: int8's time, × float32's", 0.4, max(shares, default=math.nan), True)
+    yield _pool(report.of("pool"))
+    yield Line("generation: characters a second, × torch.nn.LSTM", 5.0, _least(report.of("generation"), "torch"))
+
+
+def _pool(rows: Sequence[Row]) -> Line:
+    """Return the line of the target that is nearer to being met: either is enough."""
+    shares = [share for row in rows if row.ours and (share := row.share(OURS))]
+    lines = [
+        Line("pool step: × ONNX Runtime (or 0.70 of peak)", 3.0, _least(rows, *ONNX)),
+        Line("pool step: share of peak (or 3 × ONNX Runtime)", 0.7, _min(shares)),
+    ]
+    return max(lines, key=lambda line: 0.0 if math.isnan(line.found) else line.found / line.target)
+
+
+def _lstm(report: Report, group: Group, width: int) -> list[Row]:
+    return [row for row in report.of(group) if (row.point.cell, row.point.hidden) == ("lstm", width)]
 
 
 def _cells(report: Report) -> Iterator[Line]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from .contenders import OURS
-from .grid import GROUPS
+from .grid import GROUPS, IN_MICROSECONDS, OF_CHARACTERS
 from .report import Report, Row
 from .summary import cost_of_cells, summarise
 from .timing import Timing
@@ -33,8 +33,9 @@ def _head(report: Report) -> Iterator[str]:
             f"* multiply-add peak {can.peak_one:.0f} GFLOP/s on one thread, {can.peak_all:.0f} on {settings.threads}; "
             f"L2 read bandwidth {can.l2_bandwidth:.0f} GB/s (by {can.measured_with})",
             f"* {', '.join(f'{name} {version}' for name, version in machine.versions.items())}",
-            f"* float32, {settings.threads} threads; medians of {settings.rounds} rounds in turns, ± half the distance "
-            f"between the quartiles; a stretch of at least {1e3 * settings.seconds:.0f} ms a round",
+            f"* float32 unless a name says otherwise, {settings.threads} threads; medians of {settings.rounds} rounds "
+            f"in turns, ± half the distance between the quartiles; a stretch of at least "
+            f"{1e3 * settings.seconds:.0f} ms a round",
         ]
     )
 
@@ -60,23 +61,27 @@ def _table(rows: Sequence[Row]) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row.timings))
     has_peers = any(row.peers for row in rows)
     has_operations = any(row.operations for row in rows)
-    is_step = rows[0].point.group == "step"
-    costs = cost_of_cells(rows) if rows[0].point.group == "cells" else {}
-    head = ["cell", "size", *(f"{name}, {'µs' if is_step else 'ms'}" for name in names)]
+    group = rows[0].point.group
+    is_short, is_text = group in IN_MICROSECONDS, group in OF_CHARACTERS
+    stored = [name for name in names if any(name in row.stored for row in rows)]
+    costs = cost_of_cells(rows) if group == "cells" else {}
+    head = ["cell", "size", *(f"{name}, {'µs' if is_short else 'ms'}" for name in names)]
     head += ["GFLOP/s", "of peak"] * has_operations + ["× best peer"] * has_peers + ["× lstm"] * bool(costs)
-    if rows[0].point.group == "text":
+    head += [f"{name.removeprefix(OURS)[1:]} ÷ float32" for name in stored]
+    if is_text:
         head.append("characters/s")
     body = []
     for row in rows:
         cells = [row.point.cell, row.point.size.replace("-", " ")]
-        cells += [_time(row.timings.get(name), 1e3 if is_step else 1.0) for name in names]
+        cells += [_time(row.timings.get(name), 1e3 if is_short else 1.0) for name in names]
         if has_operations:
             cells += [_number(row.gflops(OURS), ".1f"), _number(row.share(OURS), ".0%")] if row.ours else ["–", "–"]
         if has_peers:
             cells.append(_number(row.ratio(), ".2f"))
         if costs:
             cells.append(_number(costs.get(row.point.cell), ".2f"))
-        if row.point.group == "text":
+        cells += [_number(row.stored.get(name), ".2f") for name in stored]
+        if is_text:
             cells.append(_number(1e3 * row.rows / row.ours.median if row.ours else None, ",.0f"))
         body.append(cells)
     return _grid(head, body)

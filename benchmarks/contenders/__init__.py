@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import NamedTuple
 
-from ..grid import Group, Point
+from ..grid import GROUPS, LIVE, Group, Point
 from ..parity import TOLERANCE
 from .contender import Contender, Refused, Run
 
@@ -44,11 +44,16 @@ class Entry(NamedTuple):
 
 OURS = "ostinato"
 """The contender that all others are compared with."""
+STORED = {"ostinato-bfloat16": 1e-2, "ostinato-int8": 4e-2}
+"""Ostinato with matrices in fewer bytes, and how far each may be from float64: weights that are rounded to 8 bits
+cannot come nearer, and gates in another order are further off."""
 
 CONTENDERS = (
-    Entry(OURS, ".ostinato:Ostinato", ("torch",), (*LAYERS, *RAGGED, *LINEAR, "step", "cells", "text")),
-    Entry("torch", ".torch_layer:TorchLayer", ("torch",), (*LAYERS, "step", "text")),
-    Entry("torch-cell", ".torch_cell:TorchCell", ("torch",), ("step",)),
+    Entry(OURS, ".ostinato:Ostinato", ("torch",), (*LAYERS, *RAGGED, *LINEAR, *LIVE, "step", "cells", "text")),
+    Entry("ostinato-bfloat16", ".ostinato:Bfloat16", ("torch",), LIVE, STORED["ostinato-bfloat16"]),
+    Entry("ostinato-int8", ".ostinato:Int8", ("torch",), LIVE, STORED["ostinato-int8"]),
+    Entry("torch", ".torch_layer:TorchLayer", ("torch",), (*LAYERS, *LIVE, "step", "text")),
+    Entry("torch-cell", ".torch_cell:TorchCell", ("torch",), (*LIVE, "step")),
     Entry("torch-packed", ".torch_packed:TorchPacked", ("torch",), RAGGED),
     Entry("torch-padded", ".torch_padded:TorchPadded", ("torch",), RAGGED),
     Entry("torch-loop", ".torch_linear:TorchLoop", ("torch",), LINEAR),
@@ -56,12 +61,24 @@ CONTENDERS = (
     # Sums of logarithms lose digits in float32; it is let in nevertheless, as the form to beat.
     Entry("torch-log-scan", ".torch_linear:TorchLogScan", ("torch",), LINEAR, tolerance=1e-3),
     Entry("jax", ".jax_scan:JaxScan", ("jax",), (*LAYERS, *RAGGED)),
-    Entry("onnxruntime", ".onnx_runtime:OnnxRuntime", ("onnx", "onnxruntime"), ("forward", "ragged-forward", "step")),
-    Entry("onnxruntime-1", ".onnx_runtime:OneThread", ("onnx", "onnxruntime"), ("step",)),
-    Entry("openvino", ".openvino:OpenVino", ("onnx", "openvino"), ("forward", "ragged-forward", "step")),
+    Entry("keras", ".keras_cell:KerasCell", ("keras", "jax"), ("push",)),
+    Entry(
+        "onnxruntime",
+        ".onnx_runtime:OnnxRuntime",
+        ("onnx", "onnxruntime"),
+        ("forward", "ragged-forward", "step", *LIVE),
+    ),
+    Entry("onnxruntime-1", ".onnx_runtime:OneThread", ("onnx", "onnxruntime"), ("step", "push", "generation")),
+    Entry("openvino", ".openvino:OpenVino", ("onnx", "openvino"), ("forward", "ragged-forward", "step", *LIVE)),
 )
 
-REFERENCE = Entry("reference", ".reference:Reference", ("torch",), (*LAYERS, *RAGGED, *LINEAR, "step", "cells", "text"))
+REFERENCE = Entry("reference", ".reference:Reference", ("torch",), tuple(GROUPS))
 """Not a contender: gives the right answer, in float64."""
 
-__all__ = ["CONTENDERS", "OURS", "REFERENCE", "Contender", "Entry", "Refused", "Run"]
+
+def is_ours(name: str) -> bool:
+    """Whether a contender is Ostinato, in whatever form its matrices are stored."""
+    return name == OURS or name in STORED
+
+
+__all__ = ["CONTENDERS", "OURS", "REFERENCE", "STORED", "Contender", "Entry", "Refused", "Run", "is_ours"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,23 +22,32 @@ def model(problem: Problem) -> bytes:
     """Return the model: inputs ``x`` and, in a step, the states; outputs ``y`` [T, 1, B, H] and the states."""
     point = problem.point
     is_step = point.group == "step"
-    values = _values(problem)
     states = [f"state_{k}" for k in range(len(problem.state))]
     inputs = ["x", "W", "R", "B", "lengths" if problem.lengths is not None else "", *(states if is_step else [])]
     outputs = ["y", *(f"new_{name}" for name in states)] if is_step else ["y"]
-    options: dict[str, Any] = {"linear_before_reset": 1} if point.cell == "gru" else {}
-    node = helper.make_node(NODES[point.cell], inputs, outputs, hidden_size=point.hidden, **options)
     state_shape = (1, point.batch, point.hidden)
-    graph = helper.make_graph(
-        [node],
-        "layer",
-        [_typed("x", problem.x.shape), *(_typed(name, state_shape) for name in states if is_step)],
-        [_typed("y", (point.steps, 1, point.batch, point.hidden)), *(_typed(n, state_shape) for n in outputs[1:])],
-        [numpy_helper.from_array(array, name) for name, array in values.items()],
+    return made(
+        [node(problem, inputs, outputs)],
+        [typed("x", problem.x.shape), *(typed(name, state_shape) for name in states if is_step)],
+        [typed("y", (point.steps, 1, point.batch, point.hidden)), *(typed(n, state_shape) for n in outputs[1:])],
+        values(problem),
     )
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-    checker.check_model(made)
-    data: bytes = made.SerializeToString()
+
+
+def node(problem: Problem, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
+    """Return the node of the layer."""
+    point = problem.point
+    options: dict[str, Any] = {"linear_before_reset": 1} if point.cell == "gru" else {}
+    return helper.make_node(NODES[point.cell], inputs, outputs, hidden_size=point.hidden, **options)
+
+
+def made(nodes: Sequence[Any], inputs: Sequence[Any], outputs: Sequence[Any], values: Mapping[str, Array]) -> bytes:
+    """Return the model of some nodes, checked. values: what it holds, by name."""
+    tensors = [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in values.items()]
+    graph = helper.make_graph(nodes, "layer", inputs, outputs, tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    checker.check_model(model)
+    data: bytes = model.SerializeToString()
     return data
 
 
@@ -54,14 +64,15 @@ def arrays(outputs: Any) -> dict[str, Array]:
     return {"y": y[:, 0]} | {f"state_{k}": part[0] for k, part in enumerate(state)}
 
 
-def _values(problem: Problem) -> dict[str, Array]:
+def values(problem: Problem) -> dict[str, Array]:
+    """Return what the layer's node reads beside x and the states."""
     weights, order = problem.weights, ORDERS[problem.point.cell]
     recurrent_bias = np.zeros_like(weights["W_bias"])
     if "R_bias" in weights:
         recurrent_bias[-len(weights["R_bias"]) :] = weights["R_bias"]
     bias = np.concatenate([_placed(weights["W_bias"], order), _placed(recurrent_bias, order)])
-    values = {"W": _placed(weights["W"], order)[None], "R": _placed(weights["R"], order)[None], "B": bias[None]}
-    return values if problem.lengths is None else values | {"lengths": problem.lengths.astype(np.int32)}
+    held = {"W": _placed(weights["W"], order)[None], "R": _placed(weights["R"], order)[None], "B": bias[None]}
+    return held if problem.lengths is None else held | {"lengths": problem.lengths.astype(np.int32)}
 
 
 def _placed(stacked: Array, order: tuple[int, ...]) -> Array:
@@ -69,5 +80,6 @@ def _placed(stacked: Array, order: tuple[int, ...]) -> Array:
     return np.concatenate([blocks[gate] for gate in order])
 
 
-def _typed(name: str, shape: tuple[int, ...]) -> Any:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+def typed(name: str, shape: tuple[int, ...], kind: int = TensorProto.FLOAT) -> Any:
+    """Return what the model says of an input or an output."""
+    return helper.make_tensor_value_info(name, kind, shape)

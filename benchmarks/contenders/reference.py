@@ -19,6 +19,7 @@ from ..grid import KINDS, LINEAR_CELLS
 from ..problem import Array, Problem
 from . import linear
 from .contender import Run
+from .live import written
 from .torch_linear import linear_run
 from .torch_tools import TorchContender, array
 
@@ -35,7 +36,7 @@ class Reference(TorchContender):
             return linear_run(problem, lambda x, raw, w: linear.loop(*linear.coefficients(cell, x, raw, w)))
 
         def arrays() -> dict[str, Array]:
-            return _solve(problem)
+            return _write(problem) if problem.point.group == "generation" else _solve(problem)
 
         return Run(arrays, arrays)
 
@@ -52,6 +53,20 @@ def _double(problem: Problem) -> Problem:
         tuple(map(double, problem.state)),
         problem.lengths,
     )
+
+
+def _write(problem: Problem) -> dict[str, Array]:
+    """Return what is written after the first symbol, the likeliest each time."""
+    weights = {name: torch.tensor(values) for name, values in problem.weights.items()}
+    symbol = torch.tensor(problem.x[0])
+    state: State = tuple(map(torch.tensor, problem.state))
+    symbols = []
+    for _ in range(problem.point.steps):
+        x = functional.embedding(symbol, weights["embedding"])
+        state = _STEPS[problem.point.cell](x @ weights["W"].T + weights["W_bias"], state, weights)
+        symbol = functional.linear(state[0], weights["head"], weights["head_bias"]).argmax(-1)
+        symbols.append(symbol)
+    return written(array(torch.stack(symbols)))
 
 
 def _solve(problem: Problem) -> dict[str, Array]:

@@ -1,11 +1,13 @@
-"""torch.nn.RNN, GRU and LSTM, over whole sequences, over one step, and in the character model."""
+"""torch.nn.RNN, GRU and LSTM, over whole sequences, over one step, on live states, and in the character model."""
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import Any
+
+from torch import Tensor, nn
 
 from ..problem import Problem
-from . import character_model, torch_weights
+from . import character_model, torch_live, torch_weights
 from .contender import Run
 from .torch_tools import TorchContender, layer_run, step_run, tensor
 
@@ -23,17 +25,24 @@ class TorchLayer(TorchContender):
 
         if point.group == "text":
             return character_model.run(problem, layer, parameters, back)
+        if point.is_live:
+            return torch_live.run(problem, layer, _state(problem), lambda x: tensor(x)[None])
         if point.group == "step":
             return _step(problem, layer)
         return layer_run(problem, lambda x: layer(x)[0], parameters, back)
 
 
-def _step(problem: Problem, layer: Tensor) -> Run:
-    x, (h, *rest) = tensor(problem.x), [tensor(part)[None] for part in problem.state]
-    state = (h, *rest) if rest else h
+def _state(problem: Problem) -> Any:
+    """Return the first state as the layer takes it: [1, B, H] each, and not in a tuple where there is one alone."""
+    h, *rest = (tensor(part)[None] for part in problem.state)
+    return (h, *rest) if rest else h
+
+
+def _step(problem: Problem, layer: nn.Module) -> Run:
+    x, state = tensor(problem.x), _state(problem)
 
     def step() -> tuple[Tensor, list[Tensor]]:
         y, after = layer(x, state)
-        return y[0], [part[0] for part in (after if rest else [after])]
+        return y[0], [part[0] for part in (after if isinstance(after, tuple) else [after])]
 
     return step_run(step)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from benchmarks.grid import Point
-from benchmarks.problem import Problem, cells_with_full_matrices, live_rows, operations
+from benchmarks.problem import PUSHES, Problem, cells_with_full_matrices, live_rows, operations
 
 from benchmarks import grid
 
@@ -20,6 +20,15 @@ def test_only_live_rows_count():
     assert lengths.max() <= 40
     assert live_rows(point) == lengths.sum() < 6 * 40
     assert operations(point) == 2 * lengths.sum() * 3 * 8 * 15
+
+
+def test_a_call_of_a_live_group_is_one_step_of_each_stream():
+    point = Point("pool", "lstm", 6, 1, 7, 8)
+    assert Problem.of(point).x.shape == (PUSHES, 6, 7)
+    assert live_rows(point) == 6
+    assert operations(point) == 2 * 6 * 4 * 8 * 15
+    assert not point.is_training
+    assert operations(Point("generation", "lstm", 1, 20, 7, 8)) is None
 
 
 def test_a_projection_counts():
@@ -45,6 +54,9 @@ def test_the_grid_is_that_of_the_targets():
         "ragged-training": 3,
         "ragged-forward": 3,
         "step": 9,
+        "push": 9,
+        "pool": 1,
+        "generation": 1,
         "cells": 2,
         "whole": 2,
         "alone": 2,

@@ -59,6 +59,54 @@ def test_the_summary_says_what_is_met():
     assert "training: × JAX, geometric mean" not in lines
 
 
+PUSHED = {"size": (1, 1, 512, 512), "ostinato": 0.1, "ostinato_int8": 0.03}
+
+
+def test_ostinato_is_no_peer_of_itself():
+    one = row("push", **PUSHED, onnxruntime=0.2, openvino=0.12)
+    assert one.ratio() == pytest.approx(1.2)
+    assert one.best_peer == "openvino"
+    assert one.stored == {"ostinato-int8": pytest.approx(0.3)}
+    assert row("push", ostinato_int8=0.03).stored == {}
+
+
+def test_the_summary_says_how_live_streams_fare():
+    rows = [
+        row("push", **PUSHED, onnxruntime=0.2, torch_cell=0.25, keras=0.15, openvino=0.01),
+        row("push", size=(1, 1, 32, 32), ostinato=1.0, onnxruntime=2.0, onnxruntime_1=1.8),
+        row("pool", size=(10_000, 1, 64, 64), operations=1.3e9, ostinato=10.0, onnxruntime=20.0),
+        row("generation", size=(1, 200, 64, 512), operations=None, ostinato=10.0, torch=60.0, torch_cell=20.0),
+    ]
+    lines = {line.what: line for line in summarise(report(*rows))}
+    widest = lines["LSTM push, H=512: × the quickest of ONNX Runtime, torch's cell and Keras"]
+    assert (widest.found, widest.is_met) == (pytest.approx(1.5), True)
+    least = lines["LSTM push, H=32: × the quickest of ONNX Runtime, torch's cell and Keras"]
+    assert (least.found, least.is_met) == (pytest.approx(1.8), False)
+    assert lines["LSTM push, H=512: int8's time, × float32's"].found == pytest.approx(0.3)
+    assert lines["LSTM push, H=512: int8's time, × float32's"].is_met
+    assert lines["generation: characters a second, × torch.nn.LSTM"].found == pytest.approx(6.0)
+    assert lines["pool step: share of peak (or 3 × ONNX Runtime)"].found == pytest.approx(0.65)
+
+
+@pytest.mark.parametrize(("theirs", "what"), [(50.0, "× ONNX Runtime (or"), (20.0, "share of peak (or")])
+def test_one_of_two_targets_of_a_pool_is_enough(theirs, what):
+    (line,) = summarise(report(row("pool", operations=1.5e9, ostinato=10.0, onnxruntime=theirs)))
+    assert what in line.what
+    assert line.is_met
+
+
+def test_the_table_shows_live_groups_in_their_units():
+    rows = [
+        row("push", **PUSHED, onnxruntime=0.2),
+        row("generation", size=(1, 200, 64, 512), operations=None, ostinato=10.0, torch=60.0),
+    ]
+    text = markdown(report(*rows))
+    assert "| lstm | B1 T1 D512 H512 | 100 ±15 | 30 ±4 | 200 ±30 |" in text
+    assert "int8 ÷ float32" in text
+    assert text.count("| 2.00 | 0.30 |") == 1
+    assert "| lstm | B1 T200 D64 H512 | 10 ±2 | 60 ±9 | 6.00 | 640,000 |" in text
+
+
 def test_the_table_shows_times_spread_rate_share_and_ratio():
     text = markdown(report(row("training", ostinato=10.0, torch=25.0), missing=["jax"]))
     assert "| lstm | B64 T100 D256 H512 | 10 ±2 | 25 ±4 | 100.0 | 50% | 2.50 |" in text
@@ -86,8 +134,12 @@ def test_the_plot_is_drawn(tmp_path):
     from benchmarks.plot import draw
 
     path = tmp_path / "plot.svg"
-    assert draw(report(row("training", ostinato=10.0, torch=25.0), row("step", ostinato=0.01)), path)
+    live = [row(group, ostinato=10.0, ostinato_int8=5.0, keras=30.0) for group in ("push", "pool", "generation")]
+    assert draw(report(row("training", ostinato=10.0, torch=25.0), row("step", ostinato=0.01), *live), path)
     text = path.read_text()
+    assert "One push" in text
+    assert "Characters written" in text
+    assert "keras" in text
     assert text.count("<svg") == 1
     assert "Training" in text
     assert "One step" in text
@@ -98,10 +150,14 @@ def test_the_plot_is_drawn(tmp_path):
 def run(monkeypatch, tmp_path):
     """The command over fake contenders and a fake machine."""
 
-    def run(ours, *arguments):
-        workers = {"ostinato": FakeWorker(ours), "torch": FakeWorker(ANSWER, seconds=0.003)}
+    def run(ours, *arguments, stored=ANSWER):
+        workers = {
+            "ostinato": FakeWorker(ours),
+            "ostinato-int8": FakeWorker(stored),
+            "torch": FakeWorker(ANSWER, seconds=0.003),
+        }
         monkeypatch.setattr(command, "field_of", lambda threads: fake_field(workers))
-        monkeypatch.setattr(command, "CONTENDERS", (entry("ostinato"), entry("torch")))
+        monkeypatch.setattr(command, "CONTENDERS", tuple(map(entry, workers)))
         monkeypatch.setattr(command, "Meter", lambda threads: FakeWorker(ANSWER, seconds=0.005))
         monkeypatch.setattr(command, "describe", lambda meter: MACHINE)
         given = ["--quick", "--threads", "1", "--output", str(tmp_path), *arguments]
@@ -126,6 +182,13 @@ def test_the_command_fails_when_ostinato_is_wrong(run):
     result = run({"y": -ANSWER["y"]}, "--only", "training/gru")
     assert result.return_value == 1
     assert "ostinato: wrong" in result.stdout
+
+
+def test_the_command_fails_when_ostinato_is_wrong_in_fewer_bytes(run):
+    assert run(ANSWER, "--only", "push/lstm").return_value == 0
+    result = run(ANSWER, "--only", "push/lstm", stored={"y": -ANSWER["y"]})
+    assert result.return_value == 1
+    assert "ostinato-int8: wrong" in result.stdout
 
 
 @pytest.mark.parametrize(
