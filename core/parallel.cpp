@@ -17,6 +17,7 @@ namespace ostinato {
 namespace {
 
 constexpr double WORTH_A_THREAD = 400e3;   // multiply-adds for which waking a thread pays
+constexpr double WORTH_WAKING = 6e6;       // the same where that thread sleeps
 constexpr double WORTH_A_BARRIER = 300e3;  // the same for meeting once a step
 constexpr double STEP_OVERHEAD = 3;        // rows that could pass in the time in which the weights are read
 constexpr Index BLOCK_BYTES = 320 << 10;   // arrays of a block of rows, which a second-level cache keeps
@@ -138,10 +139,11 @@ void run(const Functions<T>& level, const Run<T>& job, int threads) {
     const Rows& rows = job.rows;
     if (rows.steps == 0) return;
     const Index batch = rows.counts[0];
-    const Index wanted = members_for(work_of_a_row(job) * double(rows.total), threads);
+    const double work = work_of_a_row(job) * double(rows.total);
+    const Index wanted = members_for(work, threads);
     const Index narrowest = narrowest_in_panels(job.widths, job.plan->letter_count);
     const bool by_units = batch < 2 * wanted && narrowest >= wanted && work_of_a_step(job) >= WORTH_A_BARRIER;
-    Team team = Team::take(static_cast<int>(by_units ? wanted : std::min(wanted, batch)), threads);
+    Team team = Team::take(static_cast<int>(by_units ? wanted : std::min(wanted, batch)), threads, work < WORTH_WAKING);
     const int members = team.size();
     if (by_units && members > 1) {
         const Block shared(level.shared_bytes(job, batch));

@@ -37,11 +37,15 @@ constexpr std::size_t LINE = 128;
 
 using Clock = std::chrono::steady_clock;
 
-// How long a thread spins before it sleeps. Between tasks, longer: a sleeping worker starts some 30 µs after a
-// spinning one. At a barrier or at the end of a task, shorter: who is waited for may itself be waiting for this
-// processor. No thread yields instead of sleeping, since a stranger may then keep the processor for milliseconds.
-constexpr std::chrono::microseconds SPIN_BETWEEN_TASKS{50};
-constexpr std::chrono::microseconds SPIN_IN_TASK{10};
+using Microseconds = std::chrono::microseconds;
+
+// How long a thread spins before it sleeps. Between tasks, longer: a sleeping worker starts some 100 µs after a
+// spinning one; and longer still while tasks come in quick succession. At a barrier or at the end of a task, shorter:
+// who is waited for may itself be waiting for this processor. No thread yields instead of sleeping, since a stranger
+// may then keep the processor for milliseconds.
+constexpr Microseconds SPIN_BETWEEN_TASKS{50};
+constexpr Microseconds SPIN_IN_SUCCESSION{250};
+constexpr Microseconds SPIN_IN_TASK{10};
 
 // Tells the processor that this thread spins.
 inline void pause() {
@@ -55,14 +59,15 @@ inline void pause() {
 // A number that counts up while threads wait for it to move: they spin for a while, then sleep.
 class alignas(LINE) Signal {
  public:
-    explicit Signal(std::chrono::microseconds spin) : spin_(spin) {}
-
     std::uint32_t value() const { return value_.load(std::memory_order_acquire); }
 
-    // Returns when the value is no longer `old`, and sees all that was written before it moved.
-    void wait_while(std::uint32_t old) {
-        if (!spin_while(old)) sleep_while(old);
+    // Returns when the value is no longer `old`, and sees all that was written before it moved. It spins for a while;
+    // what it returns is how long it slept thereafter.
+    Clock::duration wait_while(std::uint32_t old, Microseconds spin) {
+        return spin_while(old, spin) ? Clock::duration::zero() : sleep_while(old);
     }
+
+    bool is_slept_on() const { return sleepers_.load(std::memory_order_relaxed) != 0; }
 
     // Moves the value and wakes those who sleep; true if there were any.
     bool advance() {
@@ -77,27 +82,28 @@ class alignas(LINE) Signal {
     }
 
  private:
-    bool spin_while(std::uint32_t old) const {
+    bool spin_while(std::uint32_t old, Microseconds spin) const {
         const Clock::time_point start = Clock::now();
         do {
             for (int look = 0; look < 64; ++look) {
                 if (value() != old) return true;
                 pause();
             }
-        } while (Clock::now() - start < spin_);
+        } while (Clock::now() - start < spin);
         return false;
     }
 
-    void sleep_while(std::uint32_t old) {
+    Clock::duration sleep_while(std::uint32_t old) {
+        const Clock::time_point start = Clock::now();
         std::unique_lock<std::mutex> lock(mutex_);
         sleepers_.fetch_add(1, std::memory_order_seq_cst);
         moved_.wait(lock, [&] { return value_.load(std::memory_order_seq_cst) != old; });
         sleepers_.fetch_sub(1, std::memory_order_relaxed);
+        return Clock::now() - start;
     }
 
     std::atomic<std::uint32_t> value_{0};
     std::atomic<std::uint32_t> sleepers_{0};
-    const std::chrono::microseconds spin_;
     std::mutex mutex_;
     std::condition_variable moved_;
 };
@@ -135,7 +141,7 @@ class Pool {
 
     bool hold() { return !held_.load(std::memory_order_relaxed) && !held_.exchange(true, std::memory_order_acquire); }
     void release() { held_.store(false, std::memory_order_release); }
-    int hire(int wanted, int threads);
+    int hire(int wanted, int threads, bool is_small);
     void run(Call call, void* object, int size);
     void barrier();
 
@@ -158,13 +164,14 @@ class Pool {
 
     alignas(LINE) std::atomic<int> busy_{0};     // workers still at the task
     alignas(LINE) std::atomic<int> arrived_{0};  // members at the barrier
-    Signal met_{SPIN_IN_TASK};                   // moves when all have arrived
-    Signal finished_{SPIN_IN_TASK};              // moves when no worker is busy
+    Signal met_;                                 // moves when all have arrived
+    Signal finished_;                            // moves when no worker is busy
 
     // For the holder. start_[member] moves when that worker has a task; null before its worker is made.
     std::array<Signal*, MOST_THREADS> start_{};
-    int employed_ = 1;  // members there are, the caller among them
-    int borrowed_ = 0;  // OpenMP's threads that the next tasks run on; 0: workers of the pool's own
+    int employed_ = 1;          // members there are, the caller among them
+    Clock::time_point wanted_;  // when a team was wanted last
+    int borrowed_ = 0;          // OpenMP's threads that the next tasks run on; 0: workers of the pool's own
     std::atomic<bool> held_{false};
 };
 
@@ -189,11 +196,15 @@ Pool& Pool::get() {
     return *pool;
 }
 
-// Sees to it that there are `wanted` members, or as many as the system grants; returns how many.
-int Pool::hire(int wanted, int threads) {
+// Sees to it that there are `wanted` members, or as many as the system grants; returns how many. For a small task no
+// sleeper is woken, unless such tasks come in quick succession.
+int Pool::hire(int wanted, int threads, bool is_small) {
     // All of them always: OpenMP ends the threads that a smaller team leaves out, and makes them again for a larger.
     borrowed_ = openmp::grants(std::max(wanted, threads)) ? std::max(wanted, threads) : 0;
-    return borrowed_ ? wanted : employ(wanted);
+    if (borrowed_) return wanted;
+    const Clock::time_point before = std::exchange(wanted_, Clock::now());
+    const bool is_asleep = start_[1] == nullptr || start_[1]->is_slept_on();
+    return is_small && is_asleep && wanted_ - before > SPIN_IN_SUCCESSION ? 1 : employ(wanted);
 }
 
 // Makes workers until there are `wanted` members or the system refuses; returns how many of these there are.
@@ -201,7 +212,7 @@ int Pool::employ(int wanted) {
     if (employed_ >= wanted) return wanted;
     SignalsBlocked during_creation;
     for (; employed_ < wanted; ++employed_) {
-        if (start_[employed_] == nullptr) start_[employed_] = new Signal(SPIN_BETWEEN_TASKS);
+        if (start_[employed_] == nullptr) start_[employed_] = new Signal;
         try {
             std::thread(&Pool::work, this, employed_).detach();
         } catch (const std::system_error&) {
@@ -233,13 +244,16 @@ void Pool::run_own() {
     const std::uint32_t before = finished_.value();
     for (int member = 1; member < task_.size; ++member) start_[member]->advance();
     perform(0);
-    finished_.wait_while(before);
+    finished_.wait_while(before, SPIN_IN_TASK);
 }
 
 // A worker's whole life.
 void Pool::work(int member) {
+    Microseconds spin = SPIN_BETWEEN_TASKS;
     for (std::uint32_t tasks = 0;; ++tasks) {
-        start_[member]->wait_while(tasks);
+        const Clock::duration slept = start_[member]->wait_while(tasks, spin);
+        if (slept > Clock::duration::zero())
+            spin = slept < SPIN_IN_SUCCESSION ? SPIN_IN_SUCCESSION : SPIN_BETWEEN_TASKS;
         perform(member);
         const bool last = busy_.fetch_sub(1, std::memory_order_acq_rel) == 1;
         // A caller who slept may wake up on this processor, where this worker's spinning would keep it waiting.
@@ -272,17 +286,17 @@ void Pool::barrier() {
         arrived_.store(0, std::memory_order_relaxed);
         met_.advance();
     } else {
-        met_.wait_while(before);
+        met_.wait_while(before, SPIN_IN_TASK);
         if (task_.failed.load(std::memory_order_acquire)) throw Released{};
     }
 }
 
-Team Team::take(int wanted, int threads) {
+Team Team::take(int wanted, int threads, bool is_small) {
     if (wanted <= 1 || inside_task) return Team(nullptr, 1);
     Pool& pool = Pool::get();
     if (!pool.hold()) return Team(nullptr, 1);
     Team team(&pool, 1);  // from here on the destructor gives the pool back
-    team.size_ = pool.hire(std::min(wanted, MOST_THREADS), std::min(threads, MOST_THREADS));
+    team.size_ = pool.hire(std::min(wanted, MOST_THREADS), std::min(threads, MOST_THREADS), is_small);
     return team;
 }
 

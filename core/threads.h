@@ -6,9 +6,9 @@
 //   team.run([&](int member) { first_half(member); team.barrier(); second_half(member); });
 //
 // Workers are made when first wanted, stay until the process ends, block every signal, and never keep the process
-// from ending. They spin for 50 µs at most after a task and then sleep, so an idle pool costs nothing. They inherit
-// the processor affinity of the thread that makes them and have the system's usual stack (512 KiB on macOS). Where
-// OpenMP's threads are borrowed (openmp.h), those are the workers.
+// from ending. They spin for 50 µs at most after a task (250 µs while tasks follow each other as quickly as that) and
+// then sleep, so an idle pool costs nothing. They inherit the processor affinity of the thread that makes them and have
+// the system's usual stack (512 KiB on macOS). Where OpenMP's threads are borrowed (openmp.h), those are the workers.
 #pragma once
 
 #include <memory>
@@ -29,8 +29,10 @@ class Team {
  public:
     // A team of `wanted` members (at least 1) or fewer; never waits. It is the caller alone if another call holds the
     // pool or if the caller is itself inside a task, and smaller than wanted if the system grants no more threads.
-    // `threads`: how many the caller may use at all, if that is more and will be wanted at other times.
-    static Team take(int wanted, int threads = 1);
+    // `threads`: how many the caller may use at all, if that is more and will be wanted at other times. `is_small`: the
+    // task takes no longer than to wake a worker, so that one who sleeps is left alone, unless such tasks come in quick
+    // succession.
+    static Team take(int wanted, int threads = 1, bool is_small = false);
 
     Team(Team&& other) noexcept;
     Team& operator=(Team&& other) noexcept;
