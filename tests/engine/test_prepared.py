@@ -79,7 +79,7 @@ def test_a_step_of_some_of_many_states_moves_those_alone(name, table, monkeypatc
         x = random.normal(size=(len(places), D)).astype(np.float32)
         before = [part.copy() for part in state]
         y, after = prepare(program, weights).step(x, [part[places] for part in state])
-        assert prepare(program, weights).step_at(places, x, state).tobytes() == y.tobytes()
+        assert prepare(program, weights).advance(x, state, state, places).tobytes() == y.tobytes()
         for part, old, new in zip(state, before, after, strict=True):
             old[places] = new
             assert part.tobytes() == old.tobytes()
@@ -91,6 +91,6 @@ def test_wrong_places_are_refused():
     state = [np.zeros((5, H))] * 2
     for places in ([0, 5], [-1, 2], [0], [0.0, 1.0]):
         with pytest.raises((TypeError, ValueError, IndexError)):
-            prepared.step_at(np.array(places), np.zeros((2, D)), state)
+            prepared.advance(np.zeros((2, D)), state, state, np.array(places))
     with pytest.raises(ShapeError, match="x of shape"):
-        prepared.step_at(np.array([0, 1]), np.zeros((2, D + 1)), state)
+        prepared.advance(np.zeros((2, D + 1)), state, state, np.array([0, 1]))

@@ -105,11 +105,12 @@ class Interpreted:
         """Run one step over x [B, D]; return y [B, O] and the state after it."""
         return self._interpreter.sequence(x, (len(x),), state)
 
-    def step_at(self, places: Array, x: Array, state: Sequence[Array]) -> Array:
-        """Run one step over x [B, D], of which row b moves row places[b] of each state [N, width]; return y [B, O]."""
-        y, after = self.step(x, [part[places] for part in state])
-        for part, new in zip(state, after, strict=True):
-            part[places] = new
+    def advance(self, x: Array, before: Sequence[Array], after: Sequence[Array], places: Array | None = None) -> Array:
+        """Run one step over x [B, D] from a state into another, or the same, as `Prepared.advance` says."""
+        rows = slice(None) if places is None else places
+        y, found = self.step(x, [part[rows] for part in before])
+        for part, new in zip(after, found, strict=True):
+            part[rows] = new
         return y
 
 

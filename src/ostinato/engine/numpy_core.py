@@ -66,29 +66,25 @@ class NumpyCore:
 
     def step(self, x: Array, state: Sequence[Array]) -> tuple[Array, list[Array]]:
         """Run one step over x [B, D]; return y [B, O] and the state after it."""
+        after = [np.empty_like(part) for part in state]
+        return self.advance(x, state, after), after
+
+    def advance(self, x: Array, before: Sequence[Array], after: Sequence[Array], places: Array | None = None) -> Array:
+        """Run one step over x [B, D] from a state into another, or the same; return y [B, O].
+
+        places: B whole numbers, where row b moves row places[b] of states [N, width]; None: where each moves its own.
+        """
         if self._step is None:
-            bound = self._bound_to("Prepared.step", x, state, "B D", {})
+            rows = slice(None) if places is None else slice(0)
+            bound = self._bound_to("Prepared.step", x[rows], [part[rows] for part in before], "B D", {})
             self._step = partial(core().step, bound.sized.forward_layout, bound.packed, bound.threads)
         try:
             y = np.empty((x.shape[0], self._output_width), self.dtype)
-            after = [np.empty_like(part) for part in state]
-            self._step(x, list(state), y, after)
+            self._step(x, before, y, after, places)
         except (TypeError, ValueError, AttributeError, IndexError):
             # The core checks every array in passing; what is wrong with which is told here.
+            state = before if places is None else [part[places] for part in before]
             self._check("Prepared.step", x, state, "B D", {}, contiguous=True)
-            raise
-        return y, after
-
-    def step_at(self, places: Array, x: Array, state: Sequence[Array]) -> Array:
-        """Run one step over x [B, D], of which row b moves row places[b] of each state [N, width]; return y [B, O]."""
-        if self._step is None:
-            self.step(x[:0], [part[:0] for part in state])
-            assert self._step is not None
-        try:
-            y = np.empty((x.shape[0], self._output_width), self.dtype)
-            self._step(x, list(state), y, list(state), places)
-        except (TypeError, ValueError, AttributeError, IndexError):
-            self._check("Prepared.step_at", x, [part[places] for part in state], "B D", {}, contiguous=False)
             raise
         return y
 

@@ -51,12 +51,13 @@ class Prepared:
         result: tuple[Array, list[Array]] = self._bound.step(x, state)
         return result
 
-    def step_at(self, places: Array, x: Array, state: Sequence[Array]) -> Array:
-        """Run one step for some of many states, in place: row b of x [B, D] moves row places[b] of each, [N, width].
+    def advance(self, x: Array, before: Sequence[Array], after: Sequence[Array], places: Array | None = None) -> Array:
+        """Run one step over x [B, D] from one state into another, which may be the same arrays; return y [B, O].
 
-        places: B whole numbers from 0 to N - 1, int64, no two the same. Returns y [B, O].
+        places: None, where states have B rows; else B whole numbers from 0 to N - 1, int64, no two the same: row b of
+        x moves row places[b] of states [N, width].
         """
-        result: Array = self._bound.step_at(places, x, state)
+        result: Array = self._bound.advance(x, before, after, places)
         return result
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from itertools import accumulate, pairwise
 from typing import Any
@@ -32,6 +32,10 @@ class Last:
         """Return the state of no layer."""
         return ()
 
+    def empty_state(self, batch: int) -> tuple[()]:
+        """Return the state of no layer."""
+        return ()
+
     def check_streams(self) -> None:
         """What reads from the end is a stack; this alone streams."""
 
@@ -45,12 +49,8 @@ class Last:
         # Beyond each length x is zero already.
         return x[at, np.arange(batch)][None], ()
 
-    def step(self, x: Array, state: Any = ()) -> tuple[Array, tuple[()]]:
+    def advance(self, x: Array, before: Any = (), after: Any = (), places: Array | None = None) -> Array:
         """Return x [B, D]: it is the last so far."""
-        return x, ()
-
-    def step_at(self, places: Array, x: Array, state: Any = ()) -> Array:
-        """Return x [B, D], whatever the places: no state moves."""
         return x
 
 
@@ -84,25 +84,20 @@ class Parallel:
         for branch in self.branches:
             branch.check_streams()
 
+    def empty_state(self, batch: int) -> State:
+        """Return a state of B sequences whose values are whatever they are."""
+        return tuple(layer for branch in self.branches for layer in branch.empty_state(batch))
+
     def sequence(self, x: Array, state: Sequence[Any], lengths: Any = None) -> tuple[Array, State]:
         """Return y [T, B, O] of x [T, B, D], and the state after it."""
-        return self._each(state, lambda branch, own: branch.sequence(x, own, lengths))
-
-    def step(self, x: Array, state: Sequence[Any]) -> tuple[Array, State]:
-        """Return y [B, O] of x [B, D], and the state after it."""
-        return self._each(state, lambda branch, own: branch.step(x, own))
-
-    def step_at(self, places: Array, x: Array, state: Sequence[Any]) -> Array:
-        """Return y [B, O] of x [B, D], of which row b moves row places[b] of every state, [N, width], in place."""
         spanned = zip(self.branches, self._spans, strict=True)
-        return self._merged([branch.step_at(places, x, state[span]) for branch, span in spanned])
-
-    def _each(
-        self, state: Sequence[Any], run: Callable[[Chain, Sequence[Any]], tuple[Array, State]]
-    ) -> tuple[Array, State]:
-        parts = zip(self.branches, self._spans, strict=True)
-        outputs, after = zip(*(run(branch, state[span]) for branch, span in parts), strict=True)
+        outputs, after = zip(*(branch.sequence(x, state[span], lengths) for branch, span in spanned), strict=True)
         return self._merged(outputs), tuple(layer for final in after for layer in final)
+
+    def advance(self, x: Array, before: Sequence[Any], after: Sequence[Any], places: Array | None = None) -> Array:
+        """Return y [B, O] of x [B, D], from one state into another; places: as `Stack.advance` says."""
+        spanned = zip(self.branches, self._spans, strict=True)
+        return self._merged([branch.advance(x, before[span], after[span], places) for branch, span in spanned])
 
     def _merged(self, outputs: Sequence[Array]) -> Array:
         if self.merge == "concat":
@@ -120,7 +115,7 @@ class Chain:
     def __init__(self, parts: Sequence[Part]) -> None:
         self.parts = list(parts)
         self.layer_count: int = sum(part.layer_count for part in parts)
-        self._spans = spans(parts)
+        self._spanned = list(zip(parts, spans(parts), strict=True))
         self.output_size: int = self.parts[-1].output_size
         self.reduces: bool = any(part.reduces for part in parts)
 
@@ -138,6 +133,10 @@ class Chain:
         """Return the state before the first step of B sequences: one named tuple for each recurrent layer."""
         return tuple(layer for part in self.parts for layer in part.initial_state(batch))
 
+    def empty_state(self, batch: int) -> State:
+        """Return a state of B sequences whose values are whatever they are."""
+        return tuple(layer for part in self.parts for layer in part.empty_state(batch))
+
     def check_streams(self) -> None:
         """Raise OptionError where a part reads sequences from their end, so that no step can be taken by itself."""
         for part in self.parts:
@@ -146,24 +145,16 @@ class Chain:
     def sequence(self, x: Array, state: Sequence[Any], lengths: Any = None) -> tuple[Array, State]:
         """Return y of x [T, B, D] and the state after it: [T, B, O], or [1, B, O] where the chain `reduces`."""
         after: list[Any] = []
-        for part, span in zip(self.parts, self._spans, strict=True):
+        for part, span in self._spanned:
             x, final = part.sequence(x, state[span], lengths)
             after.extend(final)
             lengths = None if part.reduces else lengths
         return x, tuple(after)
 
-    def step(self, x: Array, state: Sequence[Any]) -> tuple[Array, State]:
-        """Return y [B, O] of x [B, D], and the state after it."""
-        after: list[Any] = []
-        for part, span in zip(self.parts, self._spans, strict=True):
-            x, final = part.step(x, state[span])
-            after.extend(final)
-        return x, tuple(after)
-
-    def step_at(self, places: Array, x: Array, state: Sequence[Any]) -> Array:
-        """Return y [B, O] of x [B, D], of which row b moves row places[b] of every state, [N, width], in place."""
-        for part, span in zip(self.parts, self._spans, strict=True):
-            x = part.step_at(places, x, state[span])
+    def advance(self, x: Array, before: Sequence[Any], after: Sequence[Any], places: Array | None = None) -> Array:
+        """Return y [B, O] of x [B, D], from one state into another; places: as `Stack.advance` says."""
+        for part, span in self._spanned:
+            x = part.advance(x, before[span], after[span], places)
         return x
 
     def at_every_step(self) -> Chain:

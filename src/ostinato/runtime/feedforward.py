@@ -77,6 +77,10 @@ class Feedforward:
         """Return the state of no layer."""
         return ()
 
+    def empty_state(self, batch: int) -> tuple[()]:
+        """Return the state of no layer."""
+        return ()
+
     def check_streams(self) -> None:
         """Any such layer streams."""
 
@@ -90,8 +94,8 @@ class Feedforward:
         y, _ = self._prepared.step(x, self._unread(len(x)))
         return y, ()
 
-    def step_at(self, places: Array, x: Array, state: Any = ()) -> Array:
-        """Return y [B, O] of x [B, D], whatever the places: no state moves."""
+    def advance(self, x: Array, before: Any = (), after: Any = (), places: Array | None = None) -> Array:
+        """Return y [B, O] of x [B, D]: no state moves."""
         return self.step(x)[0]
 
     def _unread(self, batch: int) -> list[Array]:

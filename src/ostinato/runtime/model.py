@@ -94,17 +94,24 @@ class Model:
 
         Raises OptionError for a model that reads sequences from the end, ShapeError and DataError as `run` does.
         """
+        self.check_streams()
         x = self._read(x, "B", 1)
-        return self.chain.step(x, self._state(state, len(x)))
+        before, after = self._state(state, len(x)), self.chain.empty_state(len(x))
+        return self.chain.advance(x, before, after), after
 
-    def step_at(self, places: Array, x: Any, state: Sequence[Any]) -> Array:
-        """Run one step for some of many streams, in place: row b of x [B, D], or symbols [B], moves stream places[b].
+    def advance(self, x: Any, before: Sequence[Any], after: Sequence[Any], places: Array | None = None) -> Array:
+        """Run one step from one state into another, whose arrays are there already, or into the same.
 
-        places: B whole numbers, int64, no two the same. state: as `initial_state` of all streams returns it.
+        x: [B, D], or symbols [B]. before, after: states such as `initial_state` returns. places: None, or B whole
+        numbers, int64, no two the same: row b of x moves row places[b] of each array.
 
         Returns y [B, O]. Raises ShapeError and DataError as `run` does, before a state has moved.
         """
-        return self.chain.step_at(places, self._read(x, "B", 1), state)
+        return self.chain.advance(self._read(x, "B", 1), before, after, places)
+
+    def empty_state(self, batch: int = 1) -> State:
+        """Return a state for `advance` to write."""
+        return self.chain.empty_state(batch)
 
     def _state(self, state: Sequence[Any] | None, batch: int) -> Sequence[Any]:
         if state is None:

@@ -82,7 +82,7 @@ class Pool:
         places = self._places(streams)
         if len(np.shape(x)) < 1 or len(x) != len(places):
             raise ShapeError(f"x for {len(places)} streams was expected, got an array of shape {list(np.shape(x))}.")
-        y = self.model.step_at(places, x, self._state)
+        y = self.model.advance(x, self._state, self._state, places)
         self._outputs[places] = y
         self._steps[places] += 1
         return y

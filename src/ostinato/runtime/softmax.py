@@ -37,6 +37,10 @@ class Softmax:
         """Return the state of no layer."""
         return ()
 
+    def empty_state(self, batch: int) -> tuple[()]:
+        """Return the state of no layer."""
+        return ()
+
     def check_streams(self) -> None:
         """Any such layer streams."""
 
@@ -51,6 +55,6 @@ class Softmax:
         """Return y [B, D] of x [B, D]."""
         return softmax(x, self.log), ()
 
-    def step_at(self, places: Array, x: Array, state: Any = ()) -> Array:
-        """Return y [B, D] of x [B, D], whatever the places: no state moves."""
+    def advance(self, x: Array, before: Any = (), after: Any = (), places: Array | None = None) -> Array:
+        """Return y [B, O] of x [B, D]: no state moves."""
         return softmax(x, self.log)

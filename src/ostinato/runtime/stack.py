@@ -61,6 +61,11 @@ class Stack:
         """Return the state before the first step of B sequences: zero, or as it was learned."""
         return tuple(self._state(self._initial(layer, batch)) for layer in range(len(self.layers)))
 
+    def empty_state(self, batch: int) -> State:
+        """Return a state of B sequences whose values are whatever they are."""
+        widths = [self.architecture.widths[width] for _, width in self.program.states]
+        return tuple(self._state([np.empty((batch, size), self._dtype) for size in widths]) for _ in self.layers)
+
     def _initial(self, layer: int, batch: int) -> list[Array]:
         parts = []
         for index, (_, width) in enumerate(self.architecture.program.states):
@@ -116,22 +121,16 @@ class Stack:
         if not self._streams:
             self.check_streams()
         self._check(state)
-        after = []
-        for layer, before in zip(self._first, state, strict=True):
-            y, final = layer.step(x, before)
-            x = self._with_residual(y, x, None)
-            after.append(self._state(final))
-        return x, tuple(after)
+        after = self.empty_state(len(x))
+        return self.advance(x, state, after), after
 
-    def step_at(self, places: Array, x: Array, state: Sequence[Sequence[Array]]) -> Array:
-        """Run one step for some of many states, in place: row b of x [B, D] moves row places[b] of each, [N, width].
+    def advance(self, x: Array, before: Sequence[Any], after: Sequence[Any], places: Array | None = None) -> Array:
+        """Run one step over x [B, D] from one state into another, or the same; return y [B, O].
 
-        Returns y [B, O]. Raises OptionError where the stack reads sequences from the end.
+        places: None, or where row b of x moves row places[b] of each layer's states [N, width].
         """
-        self.check_streams()
-        self._check(state)
-        for layer, parts in zip(self._first, state, strict=True):
-            x = self._with_residual(layer.step_at(places, x, parts), x, None)
+        for layer, old, new in zip(self._first, before, after, strict=True):
+            x = self._with_residual(layer.advance(x, old, new, places), x, None)
         return x
 
     def _run_layer(self, layer: int, x: Array, state: Sequence[Array], lengths: Any) -> tuple[Array, Sequence[Array]]:

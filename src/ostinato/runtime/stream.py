@@ -33,6 +33,7 @@ class Stream:
     def __init__(self, model: Model) -> None:
         model.check_streams()
         self.model = model
+        self._spare = model.empty_state()
         self.reset()
 
     @property
@@ -47,9 +48,10 @@ class Stream:
     def push(self, x: Any) -> Array:
         """Take one step over x [D], or a symbol; return y [O]. When it raises, the stream is as it was."""
         steps, _, state = self._now
-        y, state = self.model.step(np.asarray(x)[None], state)
-        self._now = steps + 1, y[0].copy(), state
-        output: Array = y[0]
+        after = self._spare
+        output: Array = self.model.advance(np.asarray(x)[None], state, after)[0]
+        self._now = steps + 1, output.copy(), after
+        self._spare = state
         return output
 
     def extend(self, x: Any) -> Array:
