@@ -40,7 +40,12 @@ QUICK_ROUNDS, QUICK_STRETCH, QUICK_PAUSE = 3, 0.005, 0.005
     help="Points whose name holds TEXT, or matches it as a pattern; repeatable.",
 )
 @click.option("--kinds", default="", metavar="A,B", help="Only these cells: elman, gru, lstm, …")
-@click.option("--contenders", default="", metavar="A,B", help=f"Only these: {', '.join(e.name for e in CONTENDERS)}.")
+@click.option(
+    "--contenders",
+    default="",
+    metavar="A,B",
+    help=f"Only these: {', '.join(dict.fromkeys(e.name for e in CONTENDERS))}.",
+)
 @click.option(
     "--threads", type=click.IntRange(1, 256), default=2, show_default=True, help="Threads that everybody uses."
 )

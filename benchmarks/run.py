@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 
 from .contenders import OURS, REFERENCE, Entry, Refused
@@ -27,23 +27,24 @@ class Field:
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self._workers: dict[str, Worker] = {}
+        self._workers: dict[Entry, Worker] = {}
 
     def worker(self, entry: Entry) -> Worker:
         """Return a contender's process."""
-        if entry.name not in self._workers:
-            self._workers[entry.name] = Worker(entry, self.threads)
-        return self._workers[entry.name]
+        if entry not in self._workers:
+            self._workers[entry] = Worker(entry, self.threads)
+        return self._workers[entry]
 
     def dismiss(self, name: str) -> None:
-        """End a contender's process, if it has one."""
-        with suppress(KeyError):
-            self._workers.pop(name).close()
+        """End the processes of that name, if there are any."""
+        for entry in [entry for entry in self._workers if entry.name == name]:
+            self._workers.pop(entry).close()
 
     def close(self) -> None:
         """End them all."""
-        for name in list(self._workers):
-            self.dismiss(name)
+        for worker in self._workers.values():
+            worker.close()
+        self._workers.clear()
 
 
 @contextmanager

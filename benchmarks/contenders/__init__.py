@@ -17,7 +17,7 @@ LINEAR: tuple[Group, ...] = ("whole", "alone")
 
 class Entry(NamedTuple):
     """A contender's name, ``module:class`` in this folder, the libraries it needs, the groups it competes in, and
-    how far it may be from float64.
+    how far it may be from float64. A name may stand for several classes, of different groups.
     """
 
     name: str
@@ -49,9 +49,11 @@ STORED = {"ostinato-bfloat16": 1e-2, "ostinato-int8": 4e-2}
 cannot come nearer, and gates in another order are further off."""
 
 CONTENDERS = (
-    Entry(OURS, ".ostinato:Ostinato", ("torch",), (*LAYERS, *RAGGED, *LINEAR, *LIVE, "step", "cells", "text")),
-    Entry("ostinato-bfloat16", ".ostinato:Bfloat16", ("torch",), LIVE, STORED["ostinato-bfloat16"]),
-    Entry("ostinato-int8", ".ostinato:Int8", ("torch",), LIVE, STORED["ostinato-int8"]),
+    Entry(OURS, ".ostinato:Ostinato", ("torch",), (*LAYERS, *RAGGED, *LINEAR, "step", "cells", "text")),
+    # What only runs models has no torch: a process of its own.
+    Entry(OURS, ".ostinato_live:OstinatoLive", (), LIVE),
+    Entry("ostinato-bfloat16", ".ostinato_live:Bfloat16", (), LIVE, STORED["ostinato-bfloat16"]),
+    Entry("ostinato-int8", ".ostinato_live:Int8", (), LIVE, STORED["ostinato-int8"]),
     Entry("torch", ".torch_layer:TorchLayer", ("torch",), (*LAYERS, *LIVE, "step", "text")),
     Entry("torch-cell", ".torch_cell:TorchCell", ("torch",), (*LIVE, "step")),
     Entry("torch-packed", ".torch_packed:TorchPacked", ("torch",), RAGGED),

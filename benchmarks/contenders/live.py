@@ -18,12 +18,14 @@ Push = Callable[[Any], Any]
 In the groups "push" and "pool" that is x [B, D] and y [B, H]; in the group "generation" a symbol [B] and the likeliest
 one after it.
 """
+Given = Callable[[Array], Any]
+"""Turns an input into a library's own array."""
 
 
-def live_run(problem: Problem, begin: Callable[[], Push], given: Push = np.ascontiguousarray) -> Run:
+def live_run(problem: Problem, begin: Callable[[], Push], given: Given = np.ascontiguousarray) -> Run:
     """Return the run of a live group.
 
-    begin: return the push of a new stream. given: turns an input into the library's own array, before it is timed.
+    begin: return the push of a new stream. given: makes the inputs ready, before the clock starts.
 
     A call is one push, and the state goes on to the next call; what is checked is a new stream over all inputs, so
     that a state which is lost is seen. Where text is written, a call writes all of it from the first symbol on.
@@ -31,7 +33,7 @@ def live_run(problem: Problem, begin: Callable[[], Push], given: Push = np.ascon
     return _writing(problem, begin, given) if problem.point.group == "generation" else _pushing(problem, begin, given)
 
 
-def _pushing(problem: Problem, begin: Callable[[], Push], given: Push) -> Run:
+def _pushing(problem: Problem, begin: Callable[[], Push], given: Given) -> Run:
     inputs = [given(x) for x in problem.x]
     push, coming = begin(), cycle(inputs)
 
@@ -43,15 +45,15 @@ def _pushing(problem: Problem, begin: Callable[[], Push], given: Push) -> Run:
     return Run(lambda: push(next(coming)), arrays)
 
 
-def _writing(problem: Problem, begin: Callable[[], Push], given: Push) -> Run:
+def _writing(problem: Problem, begin: Callable[[], Push], given: Given) -> Run:
     start = given(problem.x[0])
 
     def call() -> list[Any]:
-        push, symbol, written = begin(), start, []
+        push, symbol, symbols = begin(), start, []
         for _ in range(problem.point.steps):
             symbol = push(symbol)
-            written.append(symbol)
-        return written
+            symbols.append(symbol)
+        return symbols
 
     return Run(call, lambda: written(np.stack([_rows(problem, np.asarray(symbol))[:, 0] for symbol in call()])))
 

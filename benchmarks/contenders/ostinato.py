@@ -1,6 +1,4 @@
-"""Ostinato: `ostinato.nn.Recurrent` for training, `ostinato.engine.prepare` without gradients, and for states that
-live the models of `ostinato_live`.
-"""
+"""Ostinato: `ostinato.nn.Recurrent` for training, `ostinato.engine.prepare` without gradients."""
 
 from __future__ import annotations
 
@@ -13,20 +11,16 @@ from ostinato import engine
 from ostinato.nn import Recurrent
 
 from ..problem import Array, Problem, all_widths
-from . import character_model, ostinato_live
+from . import character_model
 from .contender import Run
 from .linear import with_diagonal_input
 from .torch_tools import TorchContender, layer_run, leaves, tensor, training_run
 
 
 class Ostinato(TorchContender):
-    """The layer, the prepared program, the bare recurrence, or a model. kind: how that stores its matrices."""
-
-    kind: str | None = None
+    """The layer, the prepared program, or the bare recurrence."""
 
     def prepare(self, problem: Problem) -> Run:
-        if problem.point.is_live:
-            return ostinato_live.run(problem, self.kind)
         if problem.point.group == "step":
             return _step(problem)
         if problem.point.group == "alone":
@@ -39,18 +33,6 @@ class Ostinato(TorchContender):
             return character_model.run(problem, layer, parameters, dict)
         lengths = None if problem.lengths is None else tensor(problem.lengths)
         return layer_run(problem, lambda x: layer(x, lengths=lengths)[0], parameters, _weights_of)
-
-
-class Bfloat16(Ostinato):
-    """A model with matrices of half the bytes."""
-
-    kind = "bfloat16"
-
-
-class Int8(Ostinato):
-    """A model with matrices of a quarter of the bytes."""
-
-    kind = "int8"
 
 
 def _layer(problem: Problem) -> Recurrent:

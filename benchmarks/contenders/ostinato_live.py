@@ -1,4 +1,8 @@
-"""Ostinato's models as a user runs them: a stream, a pool of streams, a language model that writes."""
+"""Ostinato's models as a user runs them: a stream, a pool of streams, a language model that writes.
+
+Nothing here imports torch, since what only runs models has none; in a process that has, Ostinato computes on torch's
+threads.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from ostinato.tasks.runs import Runs
 
 from ..grid import VOCABULARY
 from ..problem import Problem
-from .contender import Run
+from .contender import Contender, Run
 from .live import Push, live_run, written
 
 ALPHABET = "".join(map(chr, range(ord("0"), ord("0") + VOCABULARY)))
@@ -21,20 +25,35 @@ ALPHABET = "".join(map(chr, range(ord("0"), ord("0") + VOCABULARY)))
 Model = TypeVar("Model", bound=Runs)
 
 
-def run(problem: Problem, kind: str | None) -> Run:
-    """Return the run of a live group. kind: how matrices are stored (`Runs.stored_as`); None: as they are."""
-    match problem.point.group:
-        case "pool":
-            return _pool(problem, _stored(_network(problem), kind))
-        case "generation":
-            return _writing(problem, _stored(_language_model(problem), kind))
-        case _:
-            model = _stored(_network(problem), kind)
-            return live_run(problem, lambda: model.stream().push, lambda x: x[0])
+class OstinatoLive(Contender):
+    """A model. kind: how its matrices are stored (`Runs.stored_as`); None: as they are."""
+
+    kind: str | None = None
+
+    def prepare(self, problem: Problem) -> Run:
+        match problem.point.group:
+            case "pool":
+                return _pool(problem, self._stored(_network(problem)))
+            case "generation":
+                return _writing(problem, self._stored(_language_model(problem)))
+            case _:
+                model = self._stored(_network(problem))
+                return live_run(problem, lambda: model.stream().push, lambda x: x[0])
+
+    def _stored(self, model: Model) -> Model:
+        return model if self.kind is None else model.stored_as(self.kind)
 
 
-def _stored(model: Model, kind: str | None) -> Model:
-    return model if kind is None else model.stored_as(kind)
+class Bfloat16(OstinatoLive):
+    """A model with matrices of half the bytes."""
+
+    kind = "bfloat16"
+
+
+class Int8(OstinatoLive):
+    """A model with matrices of a quarter of the bytes."""
+
+    kind = "int8"
 
 
 def _network(problem: Problem) -> Network:

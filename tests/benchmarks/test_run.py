@@ -1,8 +1,11 @@
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.contenders import Refused
+from benchmarks.contenders import CONTENDERS, OURS, STORED, Refused, is_ours
 from benchmarks.grid import Point
 from benchmarks.parity import TOLERANCE, fault
 from benchmarks.report import Settings
@@ -10,8 +13,10 @@ from benchmarks.run import run_point
 from benchmarks.timing import in_turns, summarise
 from benchmarks.worker import Failed, Worker
 
+from benchmarks import run
 from tests.benchmarks.fakes import ANSWER, FakeField, FakeWorker, entry
 
+ROOT = Path(__file__).parents[2]
 POINT = Point("training", "gru", 2, 3, 4, 5)
 SETTINGS = Settings(threads=1, rounds=3, seconds=0.0, pause=0.0, quick=True)
 METER = FakeWorker(ANSWER, seconds=0.004)
@@ -127,6 +132,35 @@ def test_a_process_answers_on_as_many_threads_as_it_is_given():
         assert 0 < worker.time(0.001) < 1
     finally:
         worker.close()
+
+
+def test_each_class_of_a_name_has_a_process_of_its_own(monkeypatch):
+    closed = []
+
+    class Process:
+        def __init__(self, entry, threads):
+            self.source = entry.source
+
+        def close(self):
+            closed.append(self.source)
+
+    monkeypatch.setattr(run, "Worker", Process)
+    one, other, third = entry("fake", "a:A"), entry("fake", "b:B"), entry("third", "c:C")
+    with run.field_of(threads=1) as field:
+        assert [field.worker(each).source for each in (one, other, third)] == ["a:A", "b:B", "c:C"]
+        assert field.worker(one) is field.worker(one)
+        field.dismiss("fake")
+        assert closed == ["a:A", "b:B"]
+        field.dismiss("nobody")
+    assert closed == ["a:A", "b:B", "c:C"]
+
+
+def test_what_only_runs_models_loads_no_torch():
+    live = [entry for entry in CONTENDERS if is_ours(entry.name) and entry.takes(Point("push", "lstm", 1, 1, 4, 5))]
+    assert [entry.name for entry in live] == [OURS, *STORED]
+    loads = "\n".join(f"import benchmarks.contenders{entry.source.split(':')[0]}" for entry in live)
+    code = f"import sys, benchmarks.worker\n{loads}\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 def test_the_lstm_takes_turns_with_other_cells():

@@ -212,6 +212,7 @@ def test_a_signal_to_the_parent_ends_the_child(number, model, folder):
         "import sys, signal\n"
         "from ostinato.exchange import child\n"
         "import ostinato.cli\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # which a job in the background ignores
         "sleep = 'import os, time; open(\\'pid\\', \\'w\\').write(str(os.getpid())); time.sleep(600)'\n"
         "child._command = lambda request: [sys.executable, '-c', sleep]\n"
         "sys.argv = ['ostinato', 'import', 'm.onnx', '-o', 'out.safetensors']\n"

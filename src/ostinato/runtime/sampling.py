@@ -36,7 +36,7 @@ class Sampling:
 
     def draw(self, scores: NDArray[Any], random: np.random.Generator) -> int:
         """Return a symbol drawn by its score (logit) among scores [V]."""
-        if self.temperature == 0:
+        if self.temperature == 0 or self.top_k == 1:
             return int(scores.argmax())
         kept = self._kept(scores)
         chosen = (scores if kept is None else scores[kept]).astype(np.float64)
