@@ -61,10 +61,9 @@ class alignas(LINE) Signal {
  public:
     std::uint32_t value() const { return value_.load(std::memory_order_acquire); }
 
-    // Returns when the value is no longer `old`, and sees all that was written before it moved. It spins for a while;
-    // what it returns is how long it slept thereafter.
-    Clock::duration wait_while(std::uint32_t old, Microseconds spin) {
-        return spin_while(old, spin) ? Clock::duration::zero() : sleep_while(old);
+    // Returns when the value is no longer `old`, and sees all that was written before it moved. It spins, then sleeps.
+    void wait_while(std::uint32_t old, Microseconds spin) {
+        if (!spin_while(old, spin)) sleep_while(old);
     }
 
     bool is_slept_on() const { return sleepers_.load(std::memory_order_relaxed) != 0; }
@@ -93,13 +92,11 @@ class alignas(LINE) Signal {
         return false;
     }
 
-    Clock::duration sleep_while(std::uint32_t old) {
-        const Clock::time_point start = Clock::now();
+    void sleep_while(std::uint32_t old) {
         std::unique_lock<std::mutex> lock(mutex_);
         sleepers_.fetch_add(1, std::memory_order_seq_cst);
         moved_.wait(lock, [&] { return value_.load(std::memory_order_seq_cst) != old; });
         sleepers_.fetch_sub(1, std::memory_order_relaxed);
-        return Clock::now() - start;
     }
 
     std::atomic<std::uint32_t> value_{0};
@@ -140,7 +137,10 @@ class Pool {
     static Pool& get();
 
     bool hold() { return !held_.load(std::memory_order_relaxed) && !held_.exchange(true, std::memory_order_acquire); }
-    void release() { held_.store(false, std::memory_order_release); }
+    void release() {
+        let_go_ = Clock::now();
+        held_.store(false, std::memory_order_release);
+    }
     int hire(int wanted, int threads, bool is_small);
     void run(Call call, void* object, int size);
     void barrier();
@@ -158,6 +158,7 @@ class Pool {
         Call call = nullptr;
         void* object = nullptr;
         int size = 1;
+        Microseconds spin_afterwards = SPIN_BETWEEN_TASKS;
         std::atomic<bool> failed{false};
         std::exception_ptr failure;
     } task_;
@@ -170,7 +171,7 @@ class Pool {
     // For the holder. start_[member] moves when that worker has a task; null before its worker is made.
     std::array<Signal*, MOST_THREADS> start_{};
     int employed_ = 1;          // members there are, the caller among them
-    Clock::time_point wanted_;  // when a team was wanted last
+    Clock::time_point let_go_;  // when the pool was last given back
     int borrowed_ = 0;          // OpenMP's threads that the next tasks run on; 0: workers of the pool's own
     std::atomic<bool> held_{false};
 };
@@ -202,9 +203,10 @@ int Pool::hire(int wanted, int threads, bool is_small) {
     // All of them always: OpenMP ends the threads that a smaller team leaves out, and makes them again for a larger.
     borrowed_ = openmp::grants(std::max(wanted, threads)) ? std::max(wanted, threads) : 0;
     if (borrowed_) return wanted;
-    const Clock::time_point before = std::exchange(wanted_, Clock::now());
+    const bool in_succession = Clock::now() - let_go_ < SPIN_IN_SUCCESSION;
+    task_.spin_afterwards = in_succession ? SPIN_IN_SUCCESSION : SPIN_BETWEEN_TASKS;
     const bool is_asleep = start_[1] == nullptr || start_[1]->is_slept_on();
-    return is_small && is_asleep && wanted_ - before > SPIN_IN_SUCCESSION ? 1 : employ(wanted);
+    return is_small && is_asleep && !in_succession ? 1 : employ(wanted);
 }
 
 // Makes workers until there are `wanted` members or the system refuses; returns how many of these there are.
@@ -251,10 +253,9 @@ void Pool::run_own() {
 void Pool::work(int member) {
     Microseconds spin = SPIN_BETWEEN_TASKS;
     for (std::uint32_t tasks = 0;; ++tasks) {
-        const Clock::duration slept = start_[member]->wait_while(tasks, spin);
-        if (slept > Clock::duration::zero())
-            spin = slept < SPIN_IN_SUCCESSION ? SPIN_IN_SUCCESSION : SPIN_BETWEEN_TASKS;
+        start_[member]->wait_while(tasks, spin);
         perform(member);
+        spin = task_.spin_afterwards;
         const bool last = busy_.fetch_sub(1, std::memory_order_acq_rel) == 1;
         // A caller who slept may wake up on this processor, where this worker's spinning would keep it waiting.
         if (last && finished_.advance()) std::this_thread::yield();
