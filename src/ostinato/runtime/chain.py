@@ -11,33 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .feedforward import Feedforward
+from .memoryless import Memoryless
 from .softmax import Softmax
 from .stack import Stack, State
 
 Array = NDArray[Any]
 
 
-class Last:
+class Last(Memoryless):
     """Of each sequence its last step alone; `reverse`: its first."""
 
-    layer_count = 0
     reduces = True
     weights: Mapping[str, Array] = {}
 
     def __init__(self, size: int, reverse: bool = False) -> None:
         self.output_size, self.reverse = size, reverse
         self.text = "first step" if reverse else "last step"
-
-    def initial_state(self, batch: int) -> tuple[()]:
-        """Return the state of no layer."""
-        return ()
-
-    def empty_state(self, batch: int) -> tuple[()]:
-        """Return the state of no layer."""
-        return ()
-
-    def check_streams(self) -> None:
-        """What reads from the end is a stack; this alone streams."""
 
     def sequence(self, x: Array, state: Any = (), lengths: Any = None) -> tuple[Array, tuple[()]]:
         """Return y [1, B, D] of x [T, B, D]; zeros for a sequence without a step."""

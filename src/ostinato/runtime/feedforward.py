@@ -14,6 +14,7 @@ from ..engine import prepare
 from ..program import Instruction, Program
 from ..program.declarations import Declarations
 from ..program.trace import Tracer, Value
+from .memoryless import Memoryless
 
 Array = NDArray[Any]
 Read = Callable[..., Value]
@@ -42,15 +43,12 @@ def _norm(epsilon: float) -> Program:
     )
 
 
-class Feedforward:
+class Feedforward(Memoryless):
     """A program without memory, applied to each step by itself; where a stack has a state, this has none.
 
     program: one whose only state is its output, H = O wide, and that never reads it. weights: by the names of
     `Program.weight_shapes`.
     """
-
-    layer_count = 0
-    reduces = False
 
     def __init__(self, program: Program, weights: Mapping[str, Array], output_size: int, dtype: Any) -> None:
         self.text, self.weights, self.output_size = program.text, dict(weights), output_size
@@ -72,17 +70,6 @@ class Feedforward:
     def activation(cls, function: Function, size: int, dtype: Any = np.float32) -> Feedforward:
         """A function of each of the features, such as `ostinato.cells.activations.activation` returns."""
         return cls(_program(lambda read: function(read("raw"))), {}, size, dtype)
-
-    def initial_state(self, batch: int) -> tuple[()]:
-        """Return the state of no layer."""
-        return ()
-
-    def empty_state(self, batch: int) -> tuple[()]:
-        """Return the state of no layer."""
-        return ()
-
-    def check_streams(self) -> None:
-        """Any such layer streams."""
 
     def sequence(self, x: Array, state: Any = (), lengths: Any = None) -> tuple[Array, tuple[()]]:
         """Return y [T, B, O] of x [T, B, D], zero beyond each length."""

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .memoryless import Memoryless
+
 Array = NDArray[Any]
 
 
@@ -22,27 +24,14 @@ def softmax(x: Array, log: bool = False) -> Array:
     return result.reshape(x.shape)
 
 
-class Softmax:
+class Softmax(Memoryless):
     """The softmax of each step's features, as a part of a chain; `log`: its logarithm."""
 
-    layer_count = 0
-    reduces = False
     weights: Mapping[str, Array] = {}
 
     def __init__(self, size: int, log: bool = False) -> None:
         self.output_size, self.log = size, log
         self.text = "log softmax" if log else "softmax"
-
-    def initial_state(self, batch: int) -> tuple[()]:
-        """Return the state of no layer."""
-        return ()
-
-    def empty_state(self, batch: int) -> tuple[()]:
-        """Return the state of no layer."""
-        return ()
-
-    def check_streams(self) -> None:
-        """Any such layer streams."""
 
     def sequence(self, x: Array, state: Any = (), lengths: Any = None) -> tuple[Array, tuple[()]]:
         """Return y [T, B, D] of x [T, B, D], zero beyond each length."""
