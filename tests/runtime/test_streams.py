@@ -54,6 +54,24 @@ def test_a_stream_that_is_reset_begins_anew(running):
     assert stream.push(3).tobytes() == first.tobytes()
 
 
+def test_a_push_that_is_interrupted_halfway_leaves_the_stream_as_it_was(monkeypatch):
+    running = model(cells.gru)
+    stream = running.stream()
+    for symbol in (1, 2, 3):
+        stream.push(symbol)
+    before = stream.snapshot()
+
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running.parts[-1], "advance", interrupted)  # after the stack has moved
+        with pytest.raises(KeyboardInterrupt):
+            stream.push(4)
+    assert stream.snapshot() == before
+    assert stream.push(4).tobytes() == pushed(running, (1, 2, 3, 4))[-1].tobytes()
+
+
 def test_what_a_stream_returns_is_the_callers(running):
     stream, other = running.stream(), running.stream()
     for symbol in (1, 2, 3):
