@@ -7,6 +7,7 @@ one works the others wait for their pipe; what threads of theirs still spin is g
 from __future__ import annotations
 
 import gc
+import math
 import multiprocessing
 import os
 import signal
@@ -87,17 +88,23 @@ class Worker:
 
 
 def time_call(run: Run, seconds: float) -> float:
-    """Return the seconds that one call takes: one untimed call, then as many as fill `seconds`, at least three."""
-    begin = time.perf_counter()
+    """Return the seconds that one call takes: one untimed call, then as many as fill `seconds`, at least three.
+
+    The first calls after a pause are slower than those that follow, so they do not tell how many it will take.
+    """
     run.call()
-    count = max(3, int(seconds / (time.perf_counter() - begin)))
     gc.collect()
     gc.disable()
     try:
+        calls, more, taken = 0, 3, 0.0
         begin = time.perf_counter()
-        for _ in range(count):
-            run.call()
-        return (time.perf_counter() - begin) / count
+        while more:
+            for _ in range(more):
+                run.call()
+            calls += more
+            taken = time.perf_counter() - begin
+            more = min(calls, math.ceil((seconds - taken) * calls / taken)) if taken < seconds else 0
+        return taken / calls
     finally:
         gc.enable()
 

@@ -23,7 +23,7 @@ struct PanelJob {
     const T* start;
     Index start_stride;
     T* result;
-    const T* scales = nullptr;  // of the units, where the weights are bytes
+    const T* scales;  // of the units, where the weights are bytes; else null
 };
 
 template <class T>

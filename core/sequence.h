@@ -14,7 +14,7 @@ namespace ostinato::OSTINATO_LEVEL {
 // on, or where all weights are more than a cache keeps from step to step.
 constexpr Index ENOUGH_ROWS = 12, CHUNK_ROWS = 48;
 constexpr Index CACHED_WEIGHTS = Index(8) << 20, CHUNK_STEPS = 5;  // bytes; steps of a chunk beyond them
-constexpr Index JOBS = 96;                                         // that are handed over at once
+constexpr Index JOBS = 128;                                        // that are handed over at once
 
 // Hands out pieces of one block of memory; without memory it only counts.
 class Carver {
@@ -298,6 +298,7 @@ class Sequence {
     }
 
     void step(Index t) {
+        last_first_ = last_weights_first();
         if (has_projections_ && chunk_steps_ == 0) take_chunk(t);
         place_moving_arrays(t);
         for (Index i = 0; i < plan_.item_count; ++i) {
@@ -369,33 +370,46 @@ class Sequence {
         bool has_bytes = false;
     };
 
-    // A batch of panels that wait to be multiplied with one operand.
+    // A batch of panels that wait to be multiplied with one operand, in any order.
     struct Waiting {
+        explicit Waiting(bool last_first) : last_first(last_first) {}
+        PanelJob<T>& next() { return jobs[last_first ? JOBS - ++count : count++]; }
+        const PanelJob<T>* first() const { return last_first ? jobs + JOBS - count : jobs; }
+
         PanelJob<T> jobs[JOBS];
+        const bool last_first;
         Index count = 0;
         Range k{0, 0};
         Stored stored = Stored::whole;
     };
 
+    // Whether this step reads its weights from the last to the first. Every other step does: where they are more than a
+    // cache keeps, those read last are still there.
+    static bool last_weights_first() {
+        static thread_local bool answer = false;
+        answer = !answer;
+        return answer;
+    }
+
     void flush(Waiting& waiting, Factor& a) {
         if (!waiting.count) return;
         const T* const from = a.panels + waiting.k.begin / PANEL * a.stride;
+        const PanelJob<T>* const jobs = waiting.first();
         const Index k_count = waiting.k.size(), count = waiting.count;
         waiting.count = 0;
         if constexpr (sizeof(T) == sizeof(float)) {
             if (waiting.stored == Stored::int8) {
                 if (!a.has_bytes) to_bytes(a.panels, a.stride, a.k_count, a.rows, bytes_);
                 a.has_bytes = true;
-                multiply_bytes(bytes_.from_k(waiting.k.begin), k_count, waiting.jobs, count, a.rows);
+                multiply_bytes(bytes_.from_k(waiting.k.begin), k_count, jobs, count, a.rows);
                 return;
             }
             if (waiting.stored == Stored::bfloat16) {
-                multiply<T, Left::rows_by_k, Sum::onwards, Bfloat16>(from, a.stride, k_count, waiting.jobs, count,
-                                                                     a.rows);
+                multiply<T, Left::rows_by_k, Sum::onwards, Bfloat16>(from, a.stride, k_count, jobs, count, a.rows);
                 return;
             }
         }
-        multiply<T>(from, a.stride, k_count, waiting.jobs, count, a.rows);
+        multiply<T>(from, a.stride, k_count, jobs, count, a.rows);
     }
 
     void add(Waiting& waiting, const Matrix<T>& matrix, Index panel, const T* start, Index start_stride, T* result,
@@ -406,11 +420,11 @@ class Sequence {
         waiting.k = k;
         waiting.stored = matrix.stored;
         const T* const scales = matrix.scales ? matrix.scales + panel * PANEL : nullptr;
-        waiting.jobs[waiting.count++] = {matrix.panel(panel), start, start_stride, result, scales};
+        waiting.next() = {matrix.panel(panel), start, start_stride, result, scales};
     }
 
     void products(const Item& item) {
-        Waiting waiting;
+        Waiting waiting(last_first_);
         Factor a{bases_[item.argument], strides_[item.argument], width_of(plan_.arrays[item.argument].width), live_};
         for (Index j = 0; j < item.product_count; ++j) {
             const Product& product = item.products[j];
@@ -450,7 +464,7 @@ class Sequence {
             if (rows >= chunk_rows_) break;
         }
         barrier();
-        Waiting waiting;
+        Waiting waiting(last_first_);
         Factor a{input_, input_stride_, run_.input_size, rows};
         for (Index i = 0; i < plan_.array_count; ++i) {
             if (plan_.arrays[i].kind != ArrayKind::projection) continue;
@@ -479,7 +493,7 @@ class Sequence {
     Index moving_count_ = 0;
     T* input_ = nullptr;
     ByteRows bytes_{nullptr, nullptr, nullptr, 0};
-    bool has_projections_ = false;
+    bool has_projections_ = false, last_first_ = false;
     Index input_stride_ = 0, chunk_rows_ = 0, chunk_steps_ = 0, chunk_row_ = 0;
 };
 

@@ -46,6 +46,11 @@ using Microseconds = std::chrono::microseconds;
 constexpr Microseconds SPIN_BETWEEN_TASKS{50};
 constexpr Microseconds SPIN_IN_SUCCESSION{250};
 constexpr Microseconds SPIN_IN_TASK{10};
+constexpr Microseconds SPIN_AMONG_READY{100};  // all were seen on processors of their own
+
+// A worker that spins says so every 5 µs at most. One that has not for as long as this has no processor now: it sleeps,
+// or the system runs another thread there, maybe the very one that asks.
+constexpr Microseconds READY_WITHIN{10};
 
 // Tells the processor that this thread spins.
 inline void pause() {
@@ -63,7 +68,13 @@ class alignas(LINE) Signal {
 
     // Returns when the value is no longer `old`, and sees all that was written before it moved. It spins, then sleeps.
     void wait_while(std::uint32_t old, Microseconds spin) {
-        if (!spin_while(old, spin)) sleep_while(old);
+        wait_while(old, spin, [](Clock::time_point) {});
+    }
+
+    // The same; while it spins, look(now) is called every few µs.
+    template <class Look>
+    void wait_while(std::uint32_t old, Microseconds spin, Look look) {
+        if (!spin_while(old, spin, look)) sleep_while(old);
     }
 
     bool is_slept_on() const { return sleepers_.load(std::memory_order_relaxed) != 0; }
@@ -81,14 +92,16 @@ class alignas(LINE) Signal {
     }
 
  private:
-    bool spin_while(std::uint32_t old, Microseconds spin) const {
+    template <class Look>
+    bool spin_while(std::uint32_t old, Microseconds spin, Look look) const {
         const Clock::time_point start = Clock::now();
-        do {
-            for (int look = 0; look < 64; ++look) {
+        for (Clock::time_point now = start; now - start < spin; now = Clock::now()) {
+            look(now);
+            for (int i = 0; i < 64; ++i) {
                 if (value() != old) return true;
                 pause();
             }
-        } while (Clock::now() - start < spin);
+        }
         return false;
     }
 
@@ -126,6 +139,41 @@ thread_local bool inside_task = false;
 
 struct Released {};  // thrown by a barrier that can no longer be met
 
+// How the holder of the pool and a worker deal with each other.
+class Post {
+ public:
+    void give_task() {
+        has_task_.store(true, std::memory_order_release);
+        start_.advance();
+    }
+
+    // Wakes the worker, if it sleeps, to spin until a task comes.
+    void rouse() {
+        if (start_.is_slept_on()) start_.advance();
+    }
+
+    // Whether the worker spins, on a processor of its own.
+    bool is_ready(Clock::time_point now) const {
+        const Clock::time_point looked{Clock::duration(looked_.load(std::memory_order_relaxed))};
+        return now - looked < READY_WITHIN;
+    }
+
+    // The worker's part: returns when there is a task.
+    void wait_for_task(Microseconds spin) {
+        const auto look = [this](Clock::time_point now) {
+            looked_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+        };
+        do start_.wait_while(seen_++, spin, look);
+        while (!has_task_.exchange(false, std::memory_order_acquire));
+    }
+
+ private:
+    Signal start_;
+    std::atomic<bool> has_task_{false};
+    std::atomic<Clock::rep> looked_{0};  // when the worker last said that it spins
+    std::uint32_t seen_ = 0;             // for the worker: how often start_ has moved
+};
+
 }  // namespace
 
 // All workers, and the one task that they run now. Who holds the pool alone calls its other functions.
@@ -147,6 +195,7 @@ class Pool {
 
  private:
     int employ(int wanted);
+    int ready(int wanted, bool rouse);
     void work(int member);
     void run_borrowed();
     void run_own();
@@ -158,6 +207,7 @@ class Pool {
         Call call = nullptr;
         void* object = nullptr;
         int size = 1;
+        Microseconds spin = SPIN_IN_TASK;
         Microseconds spin_afterwards = SPIN_BETWEEN_TASKS;
         std::atomic<bool> failed{false};
         std::exception_ptr failure;
@@ -168,8 +218,8 @@ class Pool {
     Signal met_;                                 // moves when all have arrived
     Signal finished_;                            // moves when no worker is busy
 
-    // For the holder. start_[member] moves when that worker has a task; null before its worker is made.
-    std::array<Signal*, MOST_THREADS> start_{};
+    // For the holder. Null before the worker is made.
+    std::array<Post*, MOST_THREADS> posts_{};
     int employed_ = 1;          // members there are, the caller among them
     Clock::time_point let_go_;  // when the pool was last given back
     int borrowed_ = 0;          // OpenMP's threads that the next tasks run on; 0: workers of the pool's own
@@ -197,16 +247,26 @@ Pool& Pool::get() {
     return *pool;
 }
 
-// Sees to it that there are `wanted` members, or as many as the system grants; returns how many. For a small task no
-// sleeper is woken, unless such tasks come in quick succession.
+// Sees to it that there are `wanted` members, or as many as the system grants; returns how many. A small task has those
+// who are ready: the others are woken for the next, if such tasks come in quick succession.
 int Pool::hire(int wanted, int threads, bool is_small) {
     // All of them always: OpenMP ends the threads that a smaller team leaves out, and makes them again for a larger.
     borrowed_ = openmp::grants(std::max(wanted, threads)) ? std::max(wanted, threads) : 0;
     if (borrowed_) return wanted;
     const bool in_succession = Clock::now() - let_go_ < SPIN_IN_SUCCESSION;
     task_.spin_afterwards = in_succession ? SPIN_IN_SUCCESSION : SPIN_BETWEEN_TASKS;
-    const bool is_asleep = start_[1] == nullptr || start_[1]->is_slept_on();
-    return is_small && is_asleep && !in_succession ? 1 : employ(wanted);
+    task_.spin = is_small ? SPIN_AMONG_READY : SPIN_IN_TASK;
+    if (!is_small) return employ(wanted);
+    return ready(in_succession ? employ(wanted) : std::min(employed_, wanted), in_succession);
+}
+
+// How many of `wanted` members could begin a task now. rouse: whether to wake the others.
+int Pool::ready(int wanted, bool rouse) {
+    const Clock::time_point now = Clock::now();
+    int count = 1;
+    while (count < wanted && posts_[count]->is_ready(now)) ++count;
+    for (int member = count; rouse && member < wanted; ++member) posts_[member]->rouse();
+    return count;
 }
 
 // Makes workers until there are `wanted` members or the system refuses; returns how many of these there are.
@@ -214,7 +274,7 @@ int Pool::employ(int wanted) {
     if (employed_ >= wanted) return wanted;
     SignalsBlocked during_creation;
     for (; employed_ < wanted; ++employed_) {
-        if (start_[employed_] == nullptr) start_[employed_] = new Signal;
+        if (posts_[employed_] == nullptr) posts_[employed_] = new Post;
         try {
             std::thread(&Pool::work, this, employed_).detach();
         } catch (const std::system_error&) {
@@ -244,16 +304,16 @@ void Pool::run_borrowed() {
 void Pool::run_own() {
     busy_.store(task_.size - 1, std::memory_order_relaxed);
     const std::uint32_t before = finished_.value();
-    for (int member = 1; member < task_.size; ++member) start_[member]->advance();
+    for (int member = 1; member < task_.size; ++member) posts_[member]->give_task();
     perform(0);
-    finished_.wait_while(before, SPIN_IN_TASK);
+    finished_.wait_while(before, task_.spin);
 }
 
 // A worker's whole life.
 void Pool::work(int member) {
     Microseconds spin = SPIN_BETWEEN_TASKS;
-    for (std::uint32_t tasks = 0;; ++tasks) {
-        start_[member]->wait_while(tasks, spin);
+    while (true) {
+        posts_[member]->wait_for_task(spin);
         perform(member);
         spin = task_.spin_afterwards;
         const bool last = busy_.fetch_sub(1, std::memory_order_acq_rel) == 1;
@@ -287,7 +347,7 @@ void Pool::barrier() {
         arrived_.store(0, std::memory_order_relaxed);
         met_.advance();
     } else {
-        met_.wait_while(before, SPIN_IN_TASK);
+        met_.wait_while(before, task_.spin);
         if (task_.failed.load(std::memory_order_acquire)) throw Released{};
     }
 }

@@ -30,8 +30,8 @@ class Team {
     // A team of `wanted` members (at least 1) or fewer; never waits. It is the caller alone if another call holds the
     // pool or if the caller is itself inside a task, and smaller than wanted if the system grants no more threads.
     // `threads`: how many the caller may use at all, if that is more and will be wanted at other times. `is_small`: the
-    // task takes no longer than to wake a worker, so that one who sleeps is left alone, unless such tasks come in quick
-    // succession.
+    // task takes no longer than to wake a worker, so that only workers who spin now are in the team; when such tasks
+    // come in quick succession, the others are woken for the next one.
     static Team take(int wanted, int threads = 1, bool is_small = false);
 
     Team(Team&& other) noexcept;
@@ -68,8 +68,8 @@ class Team {
     int size_;
 };
 
-// How many threads a call should want: OSTINATO_THREADS if that is a positive integer, else `otherwise`, or where that is
-// 0 the processors that this thread may run on. Reads the environment at each call.
+// How many threads a call should want: OSTINATO_THREADS if that is a positive integer, else `otherwise`, or where that
+// is 0 the processors that this thread may run on. Reads the environment at each call.
 int default_threads(int otherwise = 0);
 
 }  // namespace ostinato

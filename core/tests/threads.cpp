@@ -270,6 +270,33 @@ void check_waking() {
     expect(calls == 4000 + 150, "every worker wakes for every task");
 }
 
+// A small task has nobody who sleeps. Those that come in quick succession have workers as soon as these are awake.
+void check_small_tasks() {
+    std::atomic<int> calls{0};
+    std::this_thread::sleep_for(milliseconds(5));
+    for (int task = 0; task < 20; ++task) {
+        std::this_thread::sleep_for(milliseconds(2));
+        Team team = Team::take(3, 3, true);
+        expect(team.size() == 1, "a small task that comes alone wakes nobody");
+        team.run([&](int) { ++calls; });
+    }
+    int largest = 1;
+    const auto until = Clock::now() + std::chrono::seconds(20);
+    while (largest < 2 && Clock::now() < until) {
+        Team team = Team::take(2, 2, true);
+        largest = std::max(largest, team.size());
+        std::vector<Slot> slots(static_cast<std::size_t>(team.size()));
+        team.run([&](int member) {
+            slots[member].value = 7;
+            team.barrier();
+            calls += others(slots, 7);  // 0
+        });
+    }
+    const bool has_processors = default_threads() > 1;
+    expect(largest == 2 || !has_processors, "small tasks in quick succession are given to workers");
+    expect(calls == 20 && works(4), "who was woken without a task does the next ones");
+}
+
 // ---- Several callers ----
 
 void check_callers() {
@@ -584,6 +611,7 @@ int main(int count, char** words) {
     check_nesting();
     check_barriers();
     check_waking();
+    check_small_tasks();
     check_callers();
     check_exceptions();
     if (!BORROWS) check_signals();  // OpenMP's threads take them as they please
