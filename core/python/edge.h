@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <string>
 #include <thread>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "../checks.h"
@@ -58,6 +60,36 @@ class Unlocked {
     static inline std::atomic<bool> ending_{false};
     static inline std::atomic<int> returning_{0};
     static inline std::thread::id last_thread_;
+};
+
+// The rows of a NumPy array [rows, width], read through Python's buffer protocol for as long as a call lasts: a small
+// step has six arrays, and takes as long as to convert them in the general way. T const: only read.
+template <class T>
+class Borrowed {
+ public:
+    explicit Borrowed(nb::handle array) {
+        constexpr int flags = PyBUF_ND | PyBUF_FORMAT | (std::is_const_v<T> ? 0 : PyBUF_WRITABLE);
+        if (PyObject_GetBuffer(array.ptr(), &buffer_, flags) != 0) {
+            PyErr_Clear();
+            refuse("an array was expected, its elements in order and not read-only");
+        }
+        const char format = sizeof(T) == sizeof(float) ? 'f' : 'd';
+        if (buffer_.ndim == 2 && buffer_.format && buffer_.format[0] == format && buffer_.format[1] == '\0') return;
+        PyBuffer_Release(&buffer_);
+        refuse("an array of two axes was expected, and of the type of the weights");
+    }
+    Borrowed(Borrowed&& other) noexcept : buffer_(std::exchange(other.buffer_, Py_buffer{})) {}
+    ~Borrowed() {
+        if (buffer_.obj) PyBuffer_Release(&buffer_);
+    }
+    Borrowed& operator=(Borrowed&&) = delete;
+
+    T* data() const { return static_cast<T*>(buffer_.buf); }
+    std::size_t rows() const { return static_cast<std::size_t>(buffer_.shape[0]); }
+    std::size_t width() const { return static_cast<std::size_t>(buffer_.shape[1]); }
+
+ private:
+    Py_buffer buffer_;
 };
 
 // The level in use.

@@ -65,9 +65,8 @@ void bind(nb::module_& m, const char* packed_name) {
     m.def("run", &run_steps<T>, nb::arg("layout"), nb::arg("packed"), nb::arg("rows"), nb::arg("begin"), nb::arg("end"),
           nb::arg("backwards"), nb::arg("x"), nb::arg("streams"), nb::arg("stream_strides"), nb::arg("panels"),
           nb::arg("initial"), nb::arg("states_in"), nb::arg("states_out"), nb::arg("y"), nb::arg("threads"));
-    m.def("step", &run_step<T>, nb::arg("layout"), nb::arg("packed"), nb::arg("threads"), nb::arg("x").noconvert(),
-          nb::arg("states_in").noconvert(), nb::arg("y").noconvert(), nb::arg("states_out").noconvert(),
-          nb::arg("places").noconvert() = nb::none());
+    m.def("step", &run_step<T>, nb::arg("layout"), nb::arg("packed"), nb::arg("threads"), nb::arg("x"),
+          nb::arg("states_in"), nb::arg("y"), nb::arg("states_out"), nb::arg("places").noconvert() = nb::none());
     m.def("gradients", &take_gradients<T>, nb::arg("recipe"), nb::arg("packed"), nb::arg("rows"), nb::arg("begin"),
           nb::arg("end"), nb::arg("x"), nb::arg("streams"), nb::arg("panels"), nb::arg("start"), nb::arg("d_x"),
           nb::arg("d_weights"), nb::arg("onwards"), nb::arg("threads"));

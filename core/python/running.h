@@ -139,7 +139,12 @@ void run_steps(const Layout& layout, const Packed<T>& packed, const RowsOwner& r
 }
 
 template <class T>
-using Matrix2 = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+std::vector<Borrowed<T>> borrowed(const std::vector<nb::handle>& arrays) {
+    std::vector<Borrowed<T>> result;
+    result.reserve(arrays.size());
+    for (const nb::handle array : arrays) result.emplace_back(array);
+    return result;
+}
 
 // The places of rows among `count` others, checked; or nothing, where they are the same.
 inline const std::int64_t* checked_places(const std::optional<Integers>& places, std::size_t rows, std::size_t count) {
@@ -157,12 +162,16 @@ inline const std::int64_t* checked_places(const std::optional<Integers>& places,
 // One step on NumPy arrays whose shapes are checked here: x [B, D], states [B, width] each; or states [N, width], of
 // which row b of x moves the one at places[b], no two the same one.
 template <class T>
-void run_step(const Layout& layout, const Packed<T>& packed, int threads, const Matrix2<const T>& x,
-              const std::vector<Matrix2<const T>>& states_in, const Matrix2<T>& y,
-              const std::vector<Matrix2<T>>& states_out, const std::optional<Integers>& places) {
-    const Index batch = static_cast<Index>(x.shape(0));
-    expect(static_cast<Index>(x.shape(1)) == layout.input_size, "x has another width");
-    expect(static_cast<Index>(y.shape(0)) == batch && static_cast<Index>(y.shape(1)) == layout.y_stride, "y");
+void run_step(const Layout& layout, const Packed<T>& packed, int threads, nb::handle x_array,
+              const std::vector<nb::handle>& states_before, nb::handle y_array,
+              const std::vector<nb::handle>& states_after, const std::optional<Integers>& places) {
+    const Borrowed<const T> x(x_array);
+    const Borrowed<T> y(y_array);
+    const auto states_in = borrowed<const T>(states_before);
+    const auto states_out = borrowed<T>(states_after);
+    const Index batch = static_cast<Index>(x.rows());
+    expect(static_cast<Index>(x.width()) == layout.input_size, "x has another width");
+    expect(static_cast<Index>(y.rows()) == batch && static_cast<Index>(y.width()) == layout.y_stride, "y");
     expect(states_in.size() == layout.state_widths.size() && states_out.size() == states_in.size(), "states");
     expect(layout.streams == 0 && layout.panel_arrays == 0, "a step has no streams");
     constexpr std::size_t MOST = 256;
@@ -172,13 +181,13 @@ void run_step(const Layout& layout, const Packed<T>& packed, int threads, const 
     for (std::size_t i = 0; i < states_in.size(); ++i) {
         const auto width = static_cast<std::size_t>(layout.width_of_state(static_cast<std::int32_t>(i)));
         const auto fits = [&](const auto& state) {
-            return state.shape(0) == states_in[0].shape(0) && state.shape(1) == width;
+            return state.rows() == states_in[0].rows() && state.width() == width;
         };
         expect(fits(states_in[i]) && fits(states_out[i]), "a state has another shape");
         in[i] = states_in[i].data();
         out[i] = states_out[i].data();
     }
-    const std::int64_t* const order = checked_places(places, x.shape(0), states_in[0].shape(0));
+    const std::int64_t* const order = checked_places(places, x.rows(), states_in[0].rows());
     if (batch == 0) return;
     const Index count = batch, start = 0;
     Rows rows{};
