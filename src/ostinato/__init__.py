@@ -9,7 +9,7 @@ in constant memory.
     model.save("book.safetensors")
     print(ostinato.load("book.safetensors").generate("Once upon"))
 
-Public: `LanguageModel`, `Network`, `load`, with torch `accelerate`, and the modules `ostinato.cells`,
+Public: `LanguageModel`, `Forecaster`, `Network`, `load`, with torch `accelerate`, and the modules `ostinato.cells`,
 `ostinato.engine`, `ostinato.errors` and, with torch, `ostinato.nn`. Importing this loads neither torch nor NumPy.
 """
 
@@ -24,15 +24,19 @@ from .late import when_imported
 if TYPE_CHECKING:
     from . import cells, engine, errors, nn
     from .nn.accelerate import accelerate
+    from .tasks.forecast import Forecaster
     from .tasks.language import LanguageModel
     from .tasks.network import Network
 
 __version__ = "0.1.0"
-__all__ = ["LanguageModel", "Network", "accelerate", "cells", "engine", "errors", "load", "nn"]
+__all__ = ["Forecaster", "LanguageModel", "Network", "accelerate", "cells", "engine", "errors", "load", "nn"]
+
+TASKS = {"Forecaster": "forecast", "LanguageModel": "language", "Network": "network"}
+"""The file of each task's class."""
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-    """Open a model file and return the model, ready to use: a `LanguageModel`, or a `Network`.
+    """Open a model file and return the model, ready to use: a `LanguageModel`, a `Forecaster` or a `Network`.
 
     No torch is needed, and no code is run.
 
@@ -44,10 +48,8 @@ def load(path: str | os.PathLike[str]) -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "LanguageModel":
-        return import_module(".tasks.language", __name__).LanguageModel
-    if name == "Network":
-        return import_module(".tasks.network", __name__).Network
+    if name in TASKS:
+        return getattr(import_module(f".tasks.{TASKS[name]}", __name__), name)
     if name == "accelerate":
         return import_module(".nn.accelerate", __name__).accelerate
     if name in __all__:

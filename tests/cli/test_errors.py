@@ -386,10 +386,19 @@ def test_a_disk_that_fills_up_while_training_leaves_the_last_checkpoint(capsys, 
     assert not os.path.exists("text.safetensors.checkpoint")
 
 
+def wrapped(error):
+    """A signal's error as Python tells one that comes amid the making of a class."""
+    outer = RuntimeError("Error calling __set_name__ on 'Field' instance")
+    outer.__cause__ = error
+    return outer
+
+
 @pytest.mark.parametrize(
     ("error", "code", "message", "hint"),
     [
         (KeyboardInterrupt(), 130, "interrupted.", None),
+        (wrapped(KeyboardInterrupt()), 130, "interrupted.", None),
+        (wrapped(SystemExit(143)), 143, "interrupted.", None),
         (MemoryError(), 1, "there is not enough memory.", "use a smaller --hidden, --batch-size or --sequence-length."),
         (
             PermissionError(errno.EACCES, "Permission denied", "here"),
@@ -410,6 +419,15 @@ def test_what_the_machine_does_is_told_in_a_line(capsys, monkeypatch, error, cod
     assert said == message
     assert (given_hint or "").startswith(hint or "")
     assert (given_hint is None) == (hint is None)
+
+
+def test_a_fault_of_ours_is_not_hidden(monkeypatch):
+    def raise_it(*_):
+        raise wrapped(ValueError("a bug"))
+
+    monkeypatch.setattr(Streams, "batch", raise_it)
+    with pytest.raises(RuntimeError, match="__set_name__"):
+        run([*FIT, "text.txt", *FLAGS, "-q"])
 
 
 # ---- demo

@@ -6,6 +6,8 @@ import textwrap
 from pathlib import Path
 from pydoc_data import topics
 
+import numpy as np
+import pandas
 import pytest
 import torch
 
@@ -16,7 +18,13 @@ from ostinato.engine import dispatch
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-QUICKLY = {'time="10m"': "steps=3, hidden_size=16", "--time 10m": "--steps 3 --hidden 16", "400": "20"}
+QUICKLY = {
+    'time="10m"': "steps=3, hidden_size=16",
+    'time="5m"': "steps=3, hidden_size=4",
+    "--time 10m": "--steps 3 --hidden 16",
+    "--time 5m": "--steps 3 --hidden 4",
+    "400": "20",
+}
 """What the documents say, and what stands for it here so that a test takes seconds."""
 
 
@@ -53,15 +61,28 @@ def quickly(text):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder with the text that the documents speak of."""
+    """A folder with the text and the table that the documents speak of."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shakespeare.txt").write_text("ROMEO: " + topics.topics["if"] * 4)
+    load_by_hour().to_csv(tmp_path / "load.csv", index=False)
     return tmp_path
+
+
+def load_by_hour():
+    """Twelve days of a daily rhythm, as a data frame."""
+    hours = np.arange(288)
+    load = 50 + 10 * np.sin(hours * np.pi / 12) + np.random.default_rng(0).normal(size=288)
+    return pandas.DataFrame({"time": pandas.date_range("2026-01-01", periods=288, freq="h"), "load": load})
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_python_blocks_run_in_order_and_print_what_is_said(document, folder, capsys):
-    given = {"ostinato": ostinato, "x": torch.linspace(-1, 1, 160).reshape(5, 2, 16), "lengths": [5, 3]}
+    given = {
+        "ostinato": ostinato,
+        "frame": load_by_hour(),
+        "x": torch.linspace(-1, 1, 160).reshape(5, 2, 16),
+        "lengths": [5, 3],
+    }
     exec("from ostinato.cells import *", given)
     for block, printed in programs(document):
         capsys.readouterr()
@@ -75,8 +96,9 @@ def test_what_is_printed_is_found(tmp_path):
     assert programs(document) == [("print(1)\n", "1\n"), ("print(2)\n", "")]
 
 
-def test_commands_of_the_readme_run(folder, capsys):
-    (block,) = blocks(ROOT / "README.md", "console")
+@pytest.mark.parametrize("document", ["README.md", "docs/forecasting.md"])
+def test_commands_run(document, folder, capsys):
+    (block,) = blocks(ROOT / document, "console")
     commands = [line.removeprefix("$ ostinato ") for line in block.splitlines()]
     assert len(commands) == 3
     for command in commands:
@@ -127,5 +149,6 @@ def test_every_file_of_the_core_is_listed():
 
 
 def test_public_names_are_few_sorted_and_there():
-    assert ostinato.__all__ == ["LanguageModel", "Network", "accelerate", "cells", "engine", "errors", "load", "nn"]
+    names = ["Forecaster", "LanguageModel", "Network", "accelerate", "cells", "engine", "errors", "load", "nn"]
+    assert ostinato.__all__ == names
     assert all(hasattr(ostinato, name) for name in ostinato.__all__)

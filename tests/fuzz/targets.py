@@ -28,6 +28,7 @@ from ostinato.architecture import (
     ParallelArchitecture,
     RecurrentArchitecture,
 )
+from ostinato.data.layout import Layout, panel_of
 from ostinato.errors import OstinatoError
 from ostinato.exchange.formats import read_file
 from ostinato.exchange.reading import read_foreign
@@ -300,6 +301,31 @@ def torch_pickles() -> list[bytes]:
     return [content.getvalue()]
 
 
+def table(suffix: str) -> Callable[[bytes], None]:
+    """Read a table of series, and put it in order."""
+
+    def run(content: bytes) -> None:
+        with file_of(content, suffix) as path, stood():
+            panel_of(path, Layout(irregular=len(content) % 2 == 0, rows_are_series=len(content) % 7 == 0))
+
+    return run
+
+
+def delimited_files() -> list[bytes]:
+    """Tables as text: long and wide, with texts, missing values and times of several shapes."""
+    return [
+        b"unique_id,ds,y,kind\na,2020-01-01,1.5,u\na,2020-01-02,NA,v\nb,2020-01-01,3,u\n",
+        b"year;month;day;load\n2020;2;28;1,5\n2020;2;29;2,5\n",
+        b"1/2/2020 0:05\t1\t-2e3\n1/2/2020 0:10\t2\t\n",
+    ]
+
+
+def monash_files() -> list[bytes]:
+    """A file of the Monash archive, in small."""
+    header = b"@attribute series_name string\n@attribute start_timestamp date\n@frequency monthly\n@horizon 2\n@data\n"
+    return [header + b"T1:2012-01-31 00-00-00:1,2,?\nT2:2013-01-01 12-00-00:4.5,6\n"]
+
+
 TARGETS: dict[str, Target] = {
     "model_file": Target(model_file_as_it_is, lambda: [saved(network) for network in networks()]),
     "document": Target(model_file_with_digest, documents),
@@ -310,6 +336,8 @@ TARGETS: dict[str, Target] = {
     "keras_config": Target(keras_config, keras_configs),
     "keras_child": Target(child(".keras"), lambda: keras_files()[:1], in_child=True),
     "hdf5_child": Target(child(".weights.h5"), lambda: keras_files()[1:], in_child=True),
+    "delimited": Target(table(".csv"), delimited_files),
+    "monash": Target(table(".tsf"), monash_files),
     "onnx_child": Target(child(".onnx"), onnx_files, in_child=True),
     "pickle_child": Target(child(".pt"), torch_pickles, in_child=True),
 }

@@ -20,6 +20,7 @@ from ostinato.tasks import language
 from ostinato.tasks.language import LanguageModel
 from ostinato.tasks.language_options import MAX_EPOCHS
 from ostinato.training import language as module
+from ostinato.training import planning
 from tests.small import PEEPHOLE, SIZES, TEXT
 
 STEPS = SIZES["steps"]
@@ -41,14 +42,14 @@ class Clock:
 
     def __init__(self, monkeypatch):
         self.now = 100.0
-        for reader in (module, language):
+        for reader in (planning, language):
             monkeypatch.setattr(reader, "time", SimpleNamespace(monotonic=lambda: self.now))
 
 
 @pytest.fixture
 def speed(monkeypatch):
     """Put a number of seconds in the place of the measured ones; real steps are taken, but no real time counts."""
-    clock, real = Clock(monkeypatch), module.seconds_per_step
+    clock, real = Clock(monkeypatch), planning.seconds_per_step
 
     def put(seconds):
         def measured(run, settings, batch, duration):
@@ -56,7 +57,7 @@ def speed(monkeypatch):
             real(run, settings, batch, 0.0)
             return seconds
 
-        monkeypatch.setattr(module, "seconds_per_step", measured)
+        monkeypatch.setattr(planning, "seconds_per_step", measured)
         return clock
 
     put.durations = []
@@ -70,7 +71,17 @@ def planned(started=100.0, **options):
     network = module.SymbolNetwork(module.SymbolArchitecture(model.cell, 5, 4, 4, 1))
     report = SimpleNamespace(say=lambda text: None)
     held_out = np.zeros(50, np.int32)
-    return module._planned_steps(network, model.options, streams, held_out, report, started), streams.steps_per_epoch
+    steps = planning.planned_steps(
+        network,
+        model.options,
+        streams.batch,
+        streams.steps_per_epoch,
+        MAX_EPOCHS,
+        lambda: network.nats(held_out),
+        report,
+        started,
+    )
+    return steps, streams.steps_per_epoch
 
 
 def test_steps_are_taken_as_they_are():

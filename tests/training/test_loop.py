@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ostinato.errors import Interrupted, TrainingError
-from ostinato.training.loop import Settings, one_step, seconds_per_step, start, train, weights_of
+from ostinato.training.loop import Settings, Units, one_step, seconds_per_step, start, train, weights_of
 from ostinato.training.report import Report
 from ostinato.training.schedule import learning_rate
 
@@ -54,7 +54,15 @@ class Trial:
     def train(self, save=True):
         with self.report:
             keep = (lambda run: self.saved.append(run.step)) if save else None
-            train(self.run, self.settings, self.next_batch, self.evaluate, keep, self.report, 5)
+            train(
+                self.run,
+                self.settings,
+                self.next_batch,
+                self.evaluate,
+                keep,
+                self.report,
+                Units(5, "characters", "nats"),
+            )
         return self
 
 

@@ -18,10 +18,12 @@ from .demo import demo
 from .evaluate import evaluate
 from .export import export
 from .fit import fit
+from .fit_forecast import forecast
 from .generate import generate
 from .import_ import import_
 from .info import info
 from .output import say
+from .predict import predict
 from .stream import stream
 
 
@@ -48,7 +50,8 @@ def cli() -> None:
     """
 
 
-for command in (demo, fit, generate, stream, evaluate, info, import_, export, cells):
+fit.add_command(forecast)
+for command in (demo, fit, generate, predict, stream, evaluate, info, import_, export, cells):
     cli.add_command(command)
 
 
@@ -90,6 +93,11 @@ def run(arguments: list[str]) -> int:
         return _fail(f"the result cannot be written: {error}.", None, 1)
     except MemoryError:
         return _fail("there is not enough memory.", "use a smaller --hidden, --batch-size or --sequence-length.", 1)
+    except Exception as error:
+        stopped = _signal_within(error)
+        if stopped is None:
+            raise
+        return _fail("interrupted.", None, stopped)
 
 
 def _fail(message: str, hint: str | None, code: int, label: str = "error") -> int:
@@ -106,6 +114,19 @@ def _explain(error: OSError) -> tuple[str, str | None]:
         errno.ENOENT: "check that the folder exists.",
     }.get(error.errno or 0)
     return f"{where}{(error.strerror or str(error)).lower()}.", hint
+
+
+def _signal_within(error: BaseException | None) -> int | None:
+    """Return the exit code of a signal that an error wraps: one that comes while a class is made is told as another
+    error by Python 3.11 and earlier, for instance amid the imports of torch.
+    """
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return 128 + signal.SIGINT
+        if isinstance(error, SystemExit) and isinstance(error.code, int):
+            return error.code
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _terminate(number: int, frame: Any) -> NoReturn:

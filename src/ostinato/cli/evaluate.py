@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from ..errors import DataError
+from ..errors import DataError, OptionError
 from . import flags
-from .opening import open_language_model
+from .evaluate_forecast import print_evaluation
+from .opening import as_language_model, open_language_model
 from .output import TITLES, print_figures, print_json, progress, say, this_command
 from .sources import read_sources
 
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option("--train", multiple=True, metavar="FILE", help="The text that baselines learn from.")
 @click.option("--against", metavar="MODEL", help="Another model, such as the one that was exported in fewer bytes.")
+@click.option("--windows", type=click.IntRange(min=1), help="Of a forecaster: so many origins at each series' end.")
+@click.option("--standardised", is_flag=True, help="Of a forecaster: figures in deviations of the training part.")
+@click.option("--season", type=click.IntRange(min=1), help="Of a forecaster: the rows of a season, for MASE.")
+@click.option("--stride", type=click.IntRange(min=1), default=1, help="Of a forecaster: rows from origin to origin.")
+@click.option("--by-step", is_flag=True, help="Of a forecaster: figures for each step ahead, too.")
 @flags.encoding_flag
 @flags.unknown_flag
 @flags.quiet_flag
@@ -32,14 +38,20 @@ def evaluate(
     files: tuple[str, ...],
     train: tuple[str, ...],
     against: str | None,
+    windows: int | None,
+    standardised: bool,
+    season: int | None,
+    stride: int,
+    by_step: bool,
     encoding: str,
     unknown: str,
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Tell how well a model predicts a file, beside baselines on the same text.
+    """Tell how well a model predicts a file, beside baselines on the same data.
 
-    Where FILE is what the model was trained on, only the part that was held out counts. With --against, another model's
+    Where FILE is what the model was trained on, only the part that was held out counts. A forecaster is tested on the
+    test part of its split, each horizon forecast from what precedes it. With --against, another model's
     figures stand there, too, and what the one loses and gains: accuracy, bytes, speed.
 
     \b
@@ -47,7 +59,18 @@ def evaluate(
       ostinato evaluate book.safetensors book.txt
       ostinato evaluate small.safetensors book.txt --against book.safetensors
     """
-    opened = open_language_model(model)
+    from .. import load
+
+    kind = load(model)
+    _refuse_flags_of_others(kind.task)
+    if kind.task == "forecast":
+        with progress("evaluating", quiet) as move:
+            evaluation = kind.evaluate(
+                list(files), windows=windows, standardised=standardised, season=season, stride=stride, progress=move
+            )
+        print_json(evaluation) if as_json else print_evaluation(model, evaluation, by_step)
+        return
+    opened = as_language_model(model, kind)
     other = None if against is None else open_language_model(against)
     tokens = opened.options.tokens
     if other is not None and other.options.tokens != tokens:
@@ -70,6 +93,22 @@ def evaluate(
     if found.missing and not quiet:
         names = ", ".join(TITLES[name] for name in found.missing)
         say(f"\nmissing: {names}, which learn from the training text; with them:\n  {this_command('--train', 'FILE')}")
+
+
+FLAGS = {
+    "forecast": ("windows", "standardised", "season", "stride", "by_step"),
+    "language": ("train", "against", "encoding", "unknown"),
+}
+"""Flags that are for one kind of model, by its task."""
+
+
+def _refuse_flags_of_others(task: str) -> None:
+    """Raise OptionError for a flag that was given, but says nothing of this kind of model."""
+    context = click.get_current_context()
+    for other, names in FLAGS.items():
+        for name in names:
+            if other != task and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+                raise OptionError(f"--{name.replace('_', '-')} is for a {other} model; this is a {task} model.")
 
 
 def _compare(*models: tuple[str, LanguageModel, Evaluation]) -> dict[str, Any]:

@@ -30,10 +30,20 @@ def given(struct: type[Options], values: dict[str, Any]) -> dict[str, Any]:
 
 def _flag(option: Option) -> Callable[[Function], Function]:
     names = [option.name, option.flag] + ([option.short] if option.short else [])
-    kind: Any = click.Choice(option.choices) if option.choices else str if option.is_duration else option.type
-    default = "." if option.default is None else f". [default: {option.default}]"
-    metavar = "TIME" if option.is_duration else None
-    return click.option(*names, type=kind, metavar=metavar, help=option.help[0].upper() + option.help[1:] + default)
+    help = option.help[0].upper() + option.help[1:] + _default(option)
+    if option.type is bool and option.default is False:
+        return click.option(*names, is_flag=True, default=None, help=help)
+    if option.type is bool:
+        names[1] += f"/--no-{option.flag[2:]}"
+    is_text = option.is_duration or option.is_list
+    kind: Any = click.Choice(option.choices) if option.choices else str if is_text else option.type
+    metavar = "TIME" if option.is_duration else "A,B" if option.is_list else None
+    return click.option(*names, type=kind, default=None, metavar=metavar, help=help)
+
+
+def _default(option: Option) -> str:
+    value = ",".join(map(str, option.default)) if option.is_list else option.default
+    return "." if value is None or value is False or value == "" else f". [default: {value}]"
 
 
 json_flag = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")

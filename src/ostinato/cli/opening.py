@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 
@@ -14,7 +14,12 @@ def open_language_model(path: str) -> LanguageModel:
     """Open a model of text. Raises DataError for one of another kind, FileFormatError for what is no model."""
     from .. import load
 
-    opened: LanguageModel = load(path)
+    return as_language_model(path, load(path))
+
+
+def as_language_model(path: str, opened: Any) -> LanguageModel:
+    """Return a model that was opened from a path. Raises DataError for one that is not of text."""
     if opened.task != "language":
         raise DataError(f"{path} is a {opened.task}, not a model of text.", f"see: ostinato info {path}")
-    return opened
+    model: LanguageModel = opened
+    return model

@@ -20,8 +20,8 @@ import os
 import shutil
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -125,13 +125,24 @@ def _files(name: str) -> Iterable[str]:
 
 def _load(name: str, is_binary: Callable[[bytes], bool], decode: Callable[[str, bytes], Content]) -> Content | None:
     """Return what a file holds, or None if it is binary."""
+    with opened(name) as stream:
+        head = stream.read(HEAD)
+        if is_binary(head):
+            return None
+        raw = _whole(head, stream)
+    return decode(_title(name), raw)
+
+
+@contextmanager
+def opened(name: str) -> Iterator[IO[bytes]]:
+    """Open one file, or ``-`` for standard input, to be read decompressed.
+
+    Raises DataError for one that is missing or unreadable and, while it is read, for one that is damaged or too large.
+    """
     title = _title(name)
     try:
         with _open(name) as stream:
-            head = stream.read(HEAD)
-            if is_binary(head):
-                return None
-            raw = _whole(head, stream)
+            yield stream
     except _DAMAGED as error:
         raise DataError(
             f"{title} is damaged, or not a {Path(name).suffix} archive ({error}).",
@@ -141,7 +152,6 @@ def _load(name: str, is_binary: Callable[[bytes], bool], decode: Callable[[str, 
         raise _unreadable(title, error) from None
     except MemoryError:
         raise DataError(f"{title} does not fit in memory.", "give a part of it.") from None
-    return decode(title, raw)
 
 
 def _open(name: str) -> AbstractContextManager[Any]:

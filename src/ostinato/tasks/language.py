@@ -27,6 +27,7 @@ from ..stored import kind_of
 from ..versions import versions
 from .language_options import LanguageOptions, check, sized
 from .options import Natural, make
+from .resuming import check_checkpoint, check_same
 from .runs import Runs
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ class LanguageModel(Runs):
 
         started = time.monotonic()
         check(self.options)
-        _check_checkpoint(checkpoint, resume)
+        check_checkpoint(checkpoint, resume)
         with Report(quiet, log) as report:
             held_out = None if valid is None else self._text(valid)
             return self._fit(self._text(text), held_out, checkpoint, resume, report, started)
@@ -186,13 +187,7 @@ class LanguageModel(Runs):
         if plan.data != digest:
             raise OptionError("the checkpoint was made from another text.", "give the same files.")
         # What a symbol is decided how the text was read, so that it counts even when it was left out.
-        for name in sorted((self._stated | {"tokens"}) - {"threads", "device"}):
-            now, then = getattr(self.options, name), getattr(plan.options, name)
-            if now != then:
-                raise OptionError(
-                    f"{name} is {now!r}, but the checkpoint was made with {then!r}.",
-                    "give the same flags as when the run began.",
-                )
+        check_same(self.options, plan.options, self._stated | {"tokens"})
         return msgspec.structs.replace(plan.options, threads=self.options.threads, device=self.options.device)
 
     def _text(self, source: Source) -> Text[Any]:
@@ -408,13 +403,6 @@ class LanguageModel(Runs):
 def _architecture(cell: Cell, vocabulary: Vocabulary, options: LanguageOptions) -> SymbolArchitecture:
     assert options.hidden_size is not None
     return SymbolArchitecture(cell, vocabulary.size, options.embedding_size, options.hidden_size, options.num_layers)
-
-
-def _check_checkpoint(path: str | os.PathLike[str] | None, resume: bool) -> None:
-    if resume and path is None:
-        raise OptionError("there is nothing to resume from.", "name the file: fit(…, checkpoint=path, resume=True)")
-    if path is not None and not resume and Path(path).exists():
-        raise OptionError(f"{path} holds an unfinished run.", "go on with --resume, or delete that file to begin anew.")
 
 
 def _split(text: Text[Any], valid: Text[Any] | None, fraction: float) -> tuple[Any, Any]:

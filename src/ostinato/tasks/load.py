@@ -6,15 +6,21 @@ import os
 
 from .. import model_file
 from ..errors import FileFormatError
-from . import language, network
+from . import forecast, language, network
+from .forecast import Forecaster
 from .language import LanguageModel
 from .network import Network
 
-MODELS: dict[str, type[LanguageModel] | type[Network]] = {language.TASK: LanguageModel, network.TASK: Network}
+Model = LanguageModel | Forecaster | Network
+MODELS: dict[str, type[LanguageModel] | type[Forecaster] | type[Network]] = {
+    language.TASK: LanguageModel,
+    forecast.TASK: Forecaster,
+    network.TASK: Network,
+}
 """The task's class for each kind of model file."""
 
 
-def load(path: str | os.PathLike[str]) -> LanguageModel | Network:
+def load(path: str | os.PathLike[str]) -> Model:
     """Open a model file. Raises FileFormatError."""
     document, tensors = model_file.read(path)
     kind = document["kind"]

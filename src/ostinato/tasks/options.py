@@ -45,7 +45,8 @@ Struct = TypeVar("Struct", bound=Options)
 class Option:
     """What is known of one option: keyword, type, default, help, and whether it is a duration.
 
-    short: a shorter flag that stands for the same. choices: the values allowed, if they are listed.
+    short: a shorter flag that stands for the same. choices: the values allowed, if they are listed. is_list: it takes
+    several values of its type; as text they are separated by commas.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Option:
     short: str | None
     choices: tuple[str, ...]
     is_duration: bool
+    is_list: bool = False
 
     @property
     def flag(self) -> str:
@@ -82,14 +84,27 @@ def make(struct: type[Struct], given: Mapping[str, Any]) -> Struct:
     for name in given:
         if name not in known:
             raise OptionError(f"there is no option {name!r}.", closest(name, known))
-    values = {
-        name: parse_duration(value) if known[name].is_duration and isinstance(value, str) else value
-        for name, value in given.items()
-    }
+    values = {name: _read(known[name], value) for name, value in given.items()}
     try:
         return msgspec.convert(values, struct)
     except msgspec.ValidationError as error:
         raise _explained(error, known, values) from None
+
+
+def _read(option: Option, value: Any) -> Any:
+    """Return a value as the struct takes it, where it may be given as text."""
+    if option.is_duration and isinstance(value, str):
+        return parse_duration(value)
+    if option.is_list:
+        try:
+            parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else list(value)
+            return tuple(option.type(part) for part in parts if part != "")
+        except (TypeError, ValueError):
+            what = "names" if option.type is str else "numbers"
+            raise OptionError(
+                f"{option.name} should be {what} separated by commas, got {value!r}.", f"{option} is {option.help}."
+            ) from None
+    return value
 
 
 def parse_duration(text: str) -> float:
@@ -121,11 +136,12 @@ def _describe(field: msgspec.inspect.Field) -> Option:
             choices = tuple(map(str, layer.values))
         else:
             kind = {"IntType": int, "FloatType": float, "BoolType": bool}.get(type(layer).__name__, kind)
-    return Option(field.name, kind, field.default, text, extra.get("short"), choices, "is_duration" in extra)
+    is_list = any(isinstance(layer, msgspec.inspect.VarTupleType) for layer in layers)
+    return Option(field.name, kind, field.default, text, extra.get("short"), choices, "is_duration" in extra, is_list)
 
 
 def _layers(kind: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type]:
-    """Yield a type and, through annotations and ``| None``, what it is made of."""
+    """Yield a type and, through annotations, ``| None`` and tuples, what it is made of."""
     yield kind
     if isinstance(kind, msgspec.inspect.Metadata):
         yield from _layers(kind.type)
@@ -133,11 +149,13 @@ def _layers(kind: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type]:
         for member in kind.types:
             if not isinstance(member, msgspec.inspect.NoneType):
                 yield from _layers(member)
+    elif isinstance(kind, msgspec.inspect.VarTupleType):
+        yield from _layers(kind.item_type)
 
 
 def _explained(error: msgspec.ValidationError, known: Mapping[str, Option], given: Mapping[str, Any]) -> OptionError:
     fact, _, place = str(error).partition(" - at `$.")
-    option = known[place.rstrip("`")]
+    option = known[place.rstrip("`").partition("[")[0]]
     return OptionError(
         f"{option.name}: {fact[0].lower()}{fact[1:]}, got {given[option.name]!r}.", f"{option} is {option.help}."
     )

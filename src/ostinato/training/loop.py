@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,14 @@ class Network(Protocol):
     def loss(self, batch: Any, state: Any) -> tuple[Tensor, Any]:
         """Return the mean loss of a batch, and the state that the next batch goes on from."""
         ...
+
+
+class Units(NamedTuple):
+    """What people are told of a step: how much it reads of what (``"characters"``), what its loss is (``"nats"``)."""
+
+    per_step: int
+    name: str
+    loss: str
 
 
 @dataclass(frozen=True)
@@ -84,30 +92,31 @@ def train(
     evaluate: Callable[[], float],
     save: Callable[[Run], None] | None,
     report: Report,
-    units_per_step: int,
+    units: Units,
 ) -> None:
     """Carry a run to its last step.
 
     batch: gives the batch of a step. evaluate: gives the loss on held-out data. save: keeps the run; called
     after each evaluation and when a signal stops the run. Without it signals do what they always do.
-    units_per_step: what the speed counts.
+    units: what the speed and the loss count.
 
     Raises Interrupted after a signal, and TrainingError when the loss is no longer a finite number; that
     point is not saved.
     """
     run.network.train()
-    clock, units = time.monotonic(), 0
+    clock, done = time.monotonic(), 0
     report.start_progress("training", settings.steps, run.step)
     with StopRequest(active=save is not None) as stop:
         while run.step < settings.steps:
             loss = one_step(run, settings, batch(run.step))
-            units += units_per_step
-            report.progress(run.step, f"loss {loss:.3f}  {units / (time.monotonic() - clock):,.0f} characters/s")
+            done += units.per_step
+            speed = done / (time.monotonic() - clock)
+            report.progress(run.step, f"loss {loss:.3f}  {speed:,.0f} {units.name}/s")
             if run.step % settings.steps_per_evaluation == 0 or run.step == settings.steps:
-                _evaluate(run, settings, evaluate, report, units / (time.monotonic() - clock))
+                _evaluate(run, settings, evaluate, report, units, done / (time.monotonic() - clock))
                 if save:
                     save(run)
-                clock, units = time.monotonic(), 0
+                clock, done = time.monotonic(), 0
             if save and stop.signal_number is not None and run.step < settings.steps:
                 save(run)
                 raise Interrupted(
@@ -138,7 +147,9 @@ def one_step(run: Run, settings: Settings, batch: Any) -> float:
     return value
 
 
-def _evaluate(run: Run, settings: Settings, evaluate: Callable[[], float], report: Report, speed: float) -> None:
+def _evaluate(
+    run: Run, settings: Settings, evaluate: Callable[[], float], report: Report, units: Units, speed: float
+) -> None:
     held_out = evaluate()
     if not math.isfinite(held_out):
         raise TrainingError(
@@ -155,9 +166,9 @@ def _evaluate(run: Run, settings: Settings, evaluate: Callable[[], float], repor
         run.best_weights = {name: value.detach().clone() for name, value in run.network.state_dict().items()}
     report.say(
         f"step {run.step:>{len(str(settings.steps))}}/{settings.steps}  train {record['train']:.4f}  "
-        f"valid {held_out:.4f} nats{' *' if best else '  '}  {speed:,.0f} characters/s"
+        f"valid {held_out:.4f} {units.loss}{' *' if best else '  '}  {speed:,.0f} {units.name}/s"
     )
-    report.event("evaluation", **record, best=best, characters_per_second=round(speed))
+    report.event("evaluation", **record, best=best, **{f"{units.name}_per_second": round(speed)})
 
 
 def seconds_per_step(run: Run, settings: Settings, batch: Callable[[int], Any], seconds: float) -> float:

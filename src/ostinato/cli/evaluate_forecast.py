@@ -1,0 +1,53 @@
+"""How a forecaster's figures are printed, beside the baselines'."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..tasks.forecast_evaluation import ForecastEvaluation
+
+TITLES = {"mse": "MSE", "mae": "MAE", "smape": "sMAPE", "mase": "MASE", "owa": "OWA", "wql": "WQL"}
+"""The figures of the table, in its order; of coverage there is a column for each central interval."""
+
+
+def print_evaluation(model: str, found: ForecastEvaluation, steps: bool = False) -> None:
+    """Print a forecaster's figures beside the baselines', least squared error first, and say so if a baseline wins.
+
+    steps: the figures of each step ahead, too.
+    """
+    rows = sorted([(model, found.metrics), *found.baselines.items()], key=lambda row: row[1]["mse"])
+    columns = TITLES | {name: f"{name[9:]}% band" for name in found.metrics if name.startswith("coverage_")}
+    shown = {name: title for name, title in columns.items() if any(name in figures for _, figures in rows)}
+    width = max(len(name) for name, _ in rows) + 2
+    click.echo(f"{found.windows:,} windows of the {found.part} part")
+    click.echo(f"{'':{width}}" + "".join(f"{title:>12}" for title in shown.values()))
+    for name, figures in rows:
+        click.echo(f"{name:{width}}" + "".join(_cell(figures, column) for column in shown))
+    if found.winner is not None:
+        click.echo(f"\nThe baseline {found.winner} beats the model here.")
+    if found.part == "validation":
+        click.echo("\nNothing was left for a test (--split TRAIN,VALID,TEST): these rows chose the weights.", err=True)
+    if steps:
+        _print_steps(found, shown)
+
+
+def _print_steps(found: ForecastEvaluation, shown: Mapping[str, str]) -> None:
+    names = [name for name in shown if name in found.by_step]
+    click.echo("\n" + f"{'step':>8}" + "".join(f"{shown[name]:>12}" for name in names))
+    for step in range(len(found.by_step["mse"])):
+        figures = {name: found.by_step[name][step] for name in names}
+        click.echo(f"{step + 1:8}" + "".join(_cell(figures, name) for name in names))
+
+
+def _cell(figures: Mapping[str, float], name: str) -> str:
+    value = figures.get(name, math.nan)
+    if math.isnan(value):
+        return f"{'-':>12}"
+    if name.startswith("coverage_"):
+        return f"{100 * value:11.1f}%"
+    return f"{value:12.4f}" if abs(value) < 1e4 else f"{value:12.5g}"

@@ -1,0 +1,581 @@
+"""`Forecaster`: learns series, and says what comes next and how sure that is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import cells, model_file
+from ..architecture import below
+from ..cells import Cell
+from ..data.arrays import is_arrays
+from ..data.extension import extended, known_ends
+from ..data.forecast_encoder import ForecastEncoder
+from ..data.forecast_table import forecast_like, with_future
+from ..data.frequency import Frequency
+from ..data.layout import Layout, Table, panel_of
+from ..data.panel import Panel, Roles
+from ..data.splits import Parts, split
+from ..data.windows import Encoded, Origins, Scaling, gather, origins, undone
+from ..errors import DataError, FileFormatError, OptionError, OstinatoError
+from ..evaluate.linear import Ridge
+from ..forecast_architecture import ForecastArchitecture
+from ..runtime.forecast import ForecastRuntime
+from ..versions import versions
+from .forecast_evaluation import ForecastEvaluation, evaluated
+from .forecast_file import Document, check_document, linear_of
+from .forecast_options import ForecastOptions, check, sized
+from .options import make, options_of
+from .resuming import check_checkpoint, check_same
+
+Array = NDArray[Any]
+TASK = "forecast"
+LINEAR_LOOKBACK = 336
+"""Steps that the linear forecast looks back at most: more gains little, and takes memory and time."""
+RESIDUALS = 65
+"""Errors that the linear model keeps of each step, evenly spread over all in order, for its quantiles."""
+FEW_RESIDUALS = 20
+"""With fewer errors a step, those of all steps are taken together."""
+BATCH_ROWS = 4096
+"""Sequences that are forecast at a time; bounds memory."""
+
+
+class Forecaster:
+    """A model of series over time: what comes next, with quantiles, by a recurrent network beside a linear one.
+
+    horizon: the number of steps to forecast. options: the fields of `ForecastOptions`, such as ``lookback``,
+    ``target``, ``split``, ``cell``, ``time="10m"``, ``seed``; those left out are chosen from frequency, length and the
+    stated time.
+
+        forecaster = Forecaster(horizon=24, time="2m").fit(frame)
+        print(forecaster.predict())
+        forecaster.save("load.safetensors")
+
+    Data: a frame (pandas, polars, pyarrow), the path of a file or several, or arrays: [T], [T, C], or a list of them.
+
+    The forecast is a mean of two: a ridge regression on the lookback, and a recurrent network; how much each counts, a
+    target each, is what served the validation part best (`share_`, of the network).
+
+    After `fit` or `ostinato.load`: ``options_`` (with every size set), ``encoder_``, ``architecture_``, ``weights_``,
+    ``share_``, ``season_``, ``history_``. Only `fit` needs torch.
+
+    Raises OptionError, in `fit`, for an unknown option, or one that is out of range.
+    """
+
+    task = TASK
+    options_: ForecastOptions
+    encoder_: ForecastEncoder
+    architecture_: ForecastArchitecture
+    weights_: dict[str, Any]
+    linear_: Ridge | None
+    share_: Array
+    season_: int
+    frequency_: Frequency | None
+    data_: dict[str, Any]
+    history_: list[dict[str, int | float]]
+    versions_: dict[str, str]
+
+    def __init__(self, horizon: int | None = None, **options: Any) -> None:
+        unknown = set(options) - set(options_of(ForecastOptions))
+        if unknown:
+            make(ForecastOptions, options)  # raises, with the closest name
+        self._given = options | {"horizon": horizon}
+
+    # ---- parameters, as scikit-learn's estimators have them
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return every parameter, as it was given, or its default."""
+        return {name: self._given.get(name, option.default) for name, option in options_of(ForecastOptions).items()}
+
+    def set_params(self, **options: Any) -> Forecaster:
+        """Change parameters and return self. Raises OptionError for an unknown one."""
+        for name in options:
+            if name not in options_of(ForecastOptions):
+                make(ForecastOptions, options)
+        self._given |= options
+        return self
+
+    def __repr__(self) -> str:
+        known = options_of(ForecastOptions)
+        told = {name: value for name, value in self._given.items() if value != known[name].default}
+        return f"Forecaster({', '.join(f'{name}={value!r}' for name, value in told.items())})"
+
+    # ---- training
+
+    def fit(
+        self,
+        data: Any,
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        quiet: bool = False,
+        log: str | os.PathLike[str] | None = None,
+    ) -> Forecaster:
+        """Learn from series and return self.
+
+        checkpoint, resume, quiet, log: as `LanguageModel.fit` has them.
+
+        Raises DataError (the series cannot be used), OptionError, TrainingError, Interrupted.
+        """
+        from ..training.report import Report
+
+        started = time.monotonic()
+        cell = cells.find(self._given.get("cell") or "gru")
+        options = make(ForecastOptions, {**self._stated(), "cell": cell.name})
+        check(options)
+        check_checkpoint(checkpoint, resume)
+        with Report(quiet, log) as report:
+            kept = self._kept(checkpoint, cell, options) if resume else None
+            if kept is not None:
+                options = msgspec.structs.replace(kept.plan.options, threads=options.threads, device=options.device)
+            table = panel_of(data, _layout(options))
+            for remark in table.remarks:
+                report.say(remark)
+            self._fit(table, cell, options, checkpoint, kept, report, started)
+        self._table, self._data = table, data
+        return self
+
+    def _kept(self, checkpoint: Any, cell: Cell, options: ForecastOptions) -> Any:
+        """Open a checkpoint. Raises OptionError where cell or options given now contradict those of its plan."""
+        from ..training import forecast as training
+
+        kept = training.open_checkpoint(checkpoint)
+        if kept.plan.cell != cell.to_data():
+            raise OptionError("the checkpoint was made with another cell.", "give the same --cell.")
+        check_same(options, kept.plan.options, self._stated().keys() - {"cell"})
+        return kept
+
+    def _stated(self) -> dict[str, Any]:
+        return {name: value for name, value in self._given.items() if value is not None}
+
+    def _fit(
+        self,
+        table: Table,
+        cell: Cell,
+        options: ForecastOptions,
+        checkpoint: Any,
+        kept: Any,
+        report: Any,
+        started: float,
+    ) -> None:
+        from ..training import forecast as training
+
+        panel, roles = table.panel, table.roles
+        ends = known_ends(panel, roles.targets)
+        season = options.season or (1 if panel.frequency is None else panel.frequency.season)
+        longest = int((ends - panel.starts[:-1]).max(initial=0))
+        horizon = options.horizon or max(1, min(season, longest // 4))
+        parts = split(panel, ends, options.split, horizon)
+        learned = parts.train - panel.starts[:-1]
+        options = msgspec.structs.replace(options, horizon=horizon)
+        options = sized(
+            options, int(learned.max()), int(np.maximum(learned - horizon, 0).sum()), panel.num_series, season
+        )
+        report.say(_told(panel, parts, options, season))
+        is_train = _rows_before(panel, parts.train)
+        with_calendar = panel.times.dtype.kind == "M" if options.calendar is None else options.calendar
+        scaling: Scaling = options.scaling or "level"
+        encoder = ForecastEncoder.fit(panel, roles, is_train, scaling == "level", with_calendar)
+        encoded = encoder.encode(panel)
+        lookback = options.lookback or 1
+        is_whole = bool((learned >= lookback + horizon).all())
+        least = lookback if is_whole else max(1, min(lookback, season, int(np.median(learned)) // 2))
+        masked = not is_whole or bool(np.isnan(encoded.targets[_rows_before(panel, parts.valid)]).any())
+        architecture = _architecture(cell, options, encoder, masked)
+        series = training.Series(
+            encoded,
+            origins(panel.starts, panel.starts[:-1], parts.train, horizon, least),
+            origins(panel.starts, parts.train, parts.valid, horizon),
+            scaling,
+            _digest(encoder, encoded),
+        )
+        if not len(series.valid):
+            raise DataError(
+                f"no series has the {horizon} rows after its training part that are needed to validate.",
+                "give longer series, a shorter --horizon, or another --split.",
+            )
+        if kept is not None and kept.plan.data != series.digest:
+            raise OptionError("the checkpoint was made from other series.", "give the same files.")
+        linear = _linear(panel, roles, parts, options, report) if options.linear == "auto" else None
+        outcome = training.fit(architecture, options, series, report, started, checkpoint, kept)
+        self.options_, self.encoder_, self.architecture_ = options, encoder, architecture
+        self.weights_, self.history_ = outcome.weights, outcome.history
+        self.season_, self.frequency_, self.linear_ = season, panel.frequency, linear
+        self.versions_ = versions()
+        self.data_ = {"series": panel.num_series, "rows": len(panel.times), "frequency": _name(panel)}
+        self.__dict__.pop("_runtime", None)
+        self.share_ = np.ones(len(roles.targets))
+        if linear is not None:
+            self.share_ = self._best_share(panel, encoded, series.valid)
+            report.say(
+                f"of the forecast {100 * self.share_.mean():.0f} % is the network's and the rest the linear model's"
+            )
+
+    def _best_share(self, panel: Panel, encoded: Encoded, windows: Origins) -> Array:
+        """Return the share of the network for each target, one for all of many series, that validation errors ask for.
+
+        Of y = s · network + (1 - s) · linear, the s between 0 and 1 with the least squared error.
+        """
+        few = windows.take(slice(None, None, -(-len(windows) * len(self.encoder_.means) // 16384)))
+        middle = self.options_.quantiles.index(0.5)
+        products = squares = np.zeros(len(self.encoder_.means))
+        values = panel.matrix(self.encoder_.roles.targets)
+        for some, network, linear in self._pairs(panel, encoded, few):
+            assert linear is not None
+            truth = values[some.rows[:, None] + np.arange(self.architecture_.horizon)]
+            apart, left = network[..., middle] - linear[..., middle], truth - linear[..., middle]
+            is_known = ~np.isnan(apart + left)
+            scale = _size(truth, is_known) if panel.num_series > 1 else 1.0
+            products = products + np.where(is_known, apart * left / scale**2, 0).sum((0, 1))
+            squares = squares + np.where(is_known, apart**2 / scale**2, 0).sum((0, 1))
+        if panel.num_series > 1:
+            products, squares = (np.full(len(products), each.sum()) for each in (products, squares))
+        share: Array = np.clip(np.divide(products, squares, out=np.ones_like(products), where=squares > 0), 0, 1)
+        return share
+
+    # ---- forecasting
+
+    @property
+    def runtime(self) -> ForecastRuntime:
+        """What runs the network's weights; made at first use."""
+        if not hasattr(self, "weights_"):
+            raise OstinatoError(
+                "this forecaster has not learned anything yet.",
+                "call fit(data), or open a file with ostinato.load(path).",
+            )
+        if not hasattr(self, "_runtime"):
+            self._runtime = ForecastRuntime(self.architecture_, self.weights_)
+        return self._runtime
+
+    def _pairs(self, panel: Panel, encoded: Encoded, windows: Origins) -> Iterator[tuple[Origins, Array, Array | None]]:
+        """Yield windows, some at a time, with quantiles [B, h, C, Q] of the network and of the linear model."""
+        sizes, targets = self.architecture_, panel.matrix(self.encoder_.roles.targets)
+        for some in _batches(windows, max(1, BATCH_ROWS * sizes.joint // sizes.channels)):
+            batch = gather(encoded, sizes, some, self.options_.scaling or "level")
+            network = self.encoder_.decode(undone(self.runtime.run(batch.x, batch.future), batch, sizes.channels))
+            linear = None
+            if self.linear_ is not None:
+                history = _history(targets, some, self.linear_.lookback)
+                linear = _with_bands(self.linear_, history, self.options_.quantiles)
+            yield some, network, linear
+
+    def forecasts(self, panel: Panel, encoded: Encoded, windows: Origins) -> Iterator[tuple[Origins, Array]]:
+        """Yield windows, some at a time, with the quantiles of their horizons [B, h, C, Q], which rise."""
+        share = self.share_[:, None]
+        for some, network, linear in self._pairs(panel, encoded, windows):
+            joined = network
+            if linear is not None:
+                joined = np.where(np.isnan(linear), network, share * network + (1 - share) * linear)
+            yield some, np.sort(joined, axis=-1)
+
+    def panel(self, data: Any) -> Panel:
+        """Return data as the model reads it. Raises DataError."""
+        return self._panel(data).panel
+
+    def _panel(self, data: Any, future: Any = None) -> Table:
+        if future is not None and is_arrays(data):
+            raise DataError("arrays have no rows of the future.", "give a frame, or a file.")
+        whole = data if future is None else with_future(data, future)
+        return panel_of(whole, _layout(self.options_, self.encoder_.roles), self.frequency_)
+
+    def predict(self, data: Any = None, future: Any = None) -> Any:
+        """Forecast the horizon after the last known target of each series.
+
+        data: as `fit` takes it; series need not have been there in training. None: what `fit` was given. future:
+        further rows, of the columns whose future is known.
+
+        Returns a frame of the kind that data is (of polars for files): series, time, and for each target its forecast
+        and a column a quantile. For arrays: quantiles [h, Q] or [h, C, Q], or a list of them.
+
+        Raises DataError (the data cannot be used, or what is to be known ahead is missing).
+        """
+        data, table = self._read("predict", data, future)
+        roles = self.encoder_.roles
+        panel, ends = extended(table.panel, known_ends(table.panel, roles.targets), self.horizon_, roles.static)
+        self._check_known(panel, ends)
+        windows = Origins(ends, panel.starts[:-1], panel.starts[1:])
+        found = [forecast for _, forecast in self.forecasts(panel, self.encoder_.encode(panel), windows)]
+        times = panel.times[ends[:, None] + np.arange(self.horizon_)]
+        return forecast_like(data, panel, times, np.concatenate(found), self.options_.quantiles, table.roles)
+
+    def _read(self, use: str, data: Any, future: Any = None) -> tuple[Any, Table]:
+        """Return data and its table: of what `fit` was given, where None is. Raises DataError."""
+        _ = self.runtime
+        if data is not None:
+            return data, self._panel(data, future)
+        if not hasattr(self, "_data"):
+            raise DataError(f"there are no series to {use} from.", f"give them: {use}(data).")
+        return self._data, self._table if future is None else self._panel(self._data, future)
+
+    @property
+    def horizon_(self) -> int:
+        """The steps that are forecast."""
+        return self.architecture_.horizon
+
+    def _check_known(self, panel: Panel, ends: Array) -> None:
+        ahead = (ends[:, None] + np.arange(self.horizon_)).ravel()
+        for name in self.encoder_.roles.known:
+            missing = np.isnan(panel.columns[name][ahead])
+            if missing.any():
+                raise DataError(
+                    f"{name!r} should be known {self.horizon_} steps ahead, but {missing.sum():,} values are missing.",
+                    "give rows for the horizon, with the targets left empty: in the data, or as `future`.",
+                )
+
+    # ---- figures
+
+    def evaluate(
+        self,
+        data: Any = None,
+        *,
+        windows: int | None = None,
+        standardised: bool = False,
+        season: int | None = None,
+        stride: int = 1,
+        progress: Any = lambda done: None,
+    ) -> ForecastEvaluation:
+        """Back-test on the test part of some series, beside baselines; every origin forecasts from what precedes it.
+
+        Where the model's split leaves no test part, the validation part counts, which is said: it chose the weights.
+        windows: instead of a part so many origins at the end of each series, as where later rows have come since.
+        standardised: figures on targets less their training mean over their training deviation. season: the rows of a
+        season, for MASE and seasonal naive; by default that of the frequency. stride: rows from origin to origin.
+
+        Raises DataError where no window fits, OptionError for a season or stride below 1.
+        """
+        for name, value in (("windows", windows), ("season", season), ("stride", stride)):
+            if value is not None and value < 1:
+                raise OptionError(f"{name} must be at least 1, not {value}.")
+        _, table = self._read("evaluate", data)
+        panel, roles = table.panel, self.encoder_.roles
+        ends = known_ends(panel, roles.targets)
+        part, first, last = self._tested(panel, ends, windows, stride)
+        walked = origins(panel.starts, first, last, self.horizon_, stride=stride)
+        if not len(walked):
+            raise DataError(f"no series has the {self.horizon_} rows that a test takes.", "give longer series.")
+        return evaluated(self, panel, walked, first, part, season or self.season_, standardised, progress)
+
+    def _tested(self, panel: Panel, ends: Array, windows: int | None, stride: int) -> tuple[str, Array, Array]:
+        """Return the name of the part that is tested, its first row and the one after its last of each series."""
+        if windows is not None:
+            return "last", np.maximum(panel.starts[:-1], ends - self.horizon_ - (windows - 1) * stride), ends
+        parts = split(panel, ends, self.options_.split, self.horizon_)
+        if (parts.test - parts.valid >= self.horizon_).any():
+            return "test", parts.valid, parts.test
+        return "validation", parts.train, parts.valid
+
+    # ---- the file
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to one file, atomically. Raises OSError when it cannot be written."""
+        _ = self.runtime
+        architecture = msgspec.to_builtins(msgspec.structs.replace(self.architecture_, cell=None))
+        document = Document(
+            self.versions_,
+            self.architecture_.cell.to_data(),
+            self.options_,
+            self.encoder_,
+            architecture,
+            [float(share) for share in self.share_],
+            self.linear_ is not None and self.linear_.shared,
+            self.season_,
+            self.frequency_,
+            self.data_,
+            self.history_,
+        )
+        tensors = {f"network.{name}": weight for name, weight in self.weights_.items()}
+        if self.linear_ is not None:
+            kept = {"matrices": self.linear_.matrices_, "residuals": self.linear_.residuals_}
+            tensors |= {f"linear.{name}": array.astype(np.float32) for name, array in kept.items()}
+        model_file.write(path, TASK, document, tensors)
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], plain: dict[str, Any], tensors: model_file.Tensors) -> Forecaster:
+        """Build a forecaster from what `model_file.read` returned, checking everything. Raises FileFormatError."""
+        document = model_file.decode(path, plain, Document)
+        try:
+            architecture = msgspec.convert(
+                {**document.architecture, "cell": Cell.from_data(document.cell)}, ForecastArchitecture
+            )
+        except (OstinatoError, msgspec.ValidationError) as error:
+            raise FileFormatError(f"{path} is damaged: {getattr(error, 'message', error)}") from None
+        check_document(path, document, architecture)
+        if architecture.num_layers > len(tensors):
+            raise FileFormatError(f"{path} is damaged: its sizes are impossible.")
+        odd = [name for name in tensors if not name.startswith(("network.", "linear."))]
+        if odd:
+            raise FileFormatError(f"{path} has a tensor too many: {odd[0]!r:.80}.")
+        model_file.check_shapes(path, below("network", tensors), architecture.weight_shapes())
+        forecaster = cls()
+        forecaster.options_, forecaster.encoder_, forecaster.architecture_ = (
+            document.options,
+            document.encoder,
+            architecture,
+        )
+        forecaster._given = msgspec.structs.asdict(document.options) | {"cell": architecture.cell}
+        forecaster.weights_ = below("network", tensors)
+        forecaster.linear_ = linear_of(path, below("linear", tensors), document)
+        forecaster.share_, forecaster.season_ = np.array(document.share), document.season
+        forecaster.frequency_ = document.frequency
+        forecaster.data_, forecaster.history_ = document.data, document.history
+        forecaster.versions_ = document.versions
+        return forecaster
+
+    def summary(self) -> Mapping[str, Any]:
+        """Return what `ostinato info` tells, as plain data."""
+        sizes = self.architecture_
+        return {
+            "task": TASK,
+            "cell": {"name": sizes.cell.name, "doc": sizes.cell.doc, "program": str(sizes.cell.program)},
+            "forecasts": f"{sizes.horizon} steps of {', '.join(self.encoder_.roles.targets)}",
+            "from": f"{sizes.lookback} steps, {self.data_.get('frequency', '')}, in segments of {sizes.segment}",
+            "roles": msgspec.to_builtins(self.encoder_.roles),
+            "weights": sum(array.size for array in self.weights_.values()),
+            "network's share": [round(float(share), 3) for share in self.share_],
+            "options": msgspec.to_builtins(self.options_),
+            "versions": self.versions_,
+        }
+
+
+def _layout(options: ForecastOptions, roles: Roles | None = None) -> Layout:
+    """Return how to read a table: as the options say, and where there is a model as it was read in training."""
+    if roles is None:
+        return Layout(
+            time_column=options.time_column,
+            targets="all" if options.target == ("all",) else list(options.target) or None,
+            series=options.series,
+            known=list(options.known),
+            past=list(options.past) or None,
+            static=list(options.static),
+            rows_are_series=options.rows_are_series,
+            irregular=options.irregular,
+        )
+    return Layout(
+        time_column=roles.time,
+        targets=roles.targets,
+        series=roles.series,
+        known=roles.known,
+        past=roles.past,
+        static=roles.static,
+        rows_are_series=options.rows_are_series,
+        irregular=options.irregular,
+    )
+
+
+def _architecture(cell: Cell, options: ForecastOptions, encoder: ForecastEncoder, masked: bool) -> ForecastArchitecture:
+    """Return what suits the options. masked: windows lack values, or begin before their series."""
+    if options.decoder == "stepwise" and encoder.past:
+        raise OptionError(
+            "the stepwise decoder reads inputs that are known ahead alone.",
+            "leave out --past, or use --decoder direct.",
+        )
+    return ForecastArchitecture(
+        cell,
+        options.hidden_size or 1,
+        options.num_layers,
+        len(encoder.means),
+        options.lookback or 1,
+        options.horizon or 1,
+        options.segment or 1,
+        len(options.quantiles),
+        encoder.past_size,
+        encoder.future_size,
+        options.channels == "mixed",
+        masked,
+        options.decoder == "stepwise",
+        options.quantiles.index(0.5),
+    )
+
+
+def _linear(panel: Panel, roles: Roles, parts: Parts, options: ForecastOptions, report: Any) -> Ridge | None:
+    """Return the linear model; None where no window is long enough for one."""
+    begins = panel.starts[:-1]
+    learned, checked = parts.train - begins, parts.valid - begins
+    values = panel.matrix(roles.targets)
+    lookback = min(LINEAR_LOOKBACK, options.lookback or 1)
+    series = [values[panel.rows(number)] for number in range(panel.num_series)]
+    report.say("the linear model …")
+    try:
+        linear = Ridge(lookback, options.horizon or 1, shared=panel.num_series > 1).fit(
+            series,
+            [(0, int(last)) for last in learned],
+            [(int(first), int(last)) for first, last in zip(learned, checked, strict=True)],
+        )
+    except DataError as error:
+        report.say(f"no linear model: {error.message}")
+        return None
+    errors = linear.residuals_
+    if len(errors) < FEW_RESIDUALS:
+        # Too few to tell the steps apart: those of all steps stand for each.
+        pooled = np.sort(errors.reshape(-1, 1, errors.shape[2]), axis=0)
+        errors = np.repeat(pooled, errors.shape[1], axis=1)
+    few = np.linspace(0, len(errors) - 1, min(RESIDUALS, len(errors))).round().astype(np.int64)
+    # As the file will have it, so that a model that was saved and opened forecasts the same.
+    linear.matrices_, linear.residuals_ = _rounded(linear.matrices_), _rounded(errors[few])
+    return linear
+
+
+def _with_bands(linear: Ridge, history: Array, levels: tuple[float, ...]) -> Array:
+    """Return quantiles [B, h, C, Q] of a linear model around its forecast, which is the middle one.
+
+    That its validation errors were not around zero is no sign that those to come will not be.
+    """
+    quantiles = linear.quantiles(history, levels)
+    middle = levels.index(0.5)
+    return quantiles - quantiles[..., [middle]] + linear.predict(history)[..., None]
+
+
+def _rounded(values: Array) -> Array:
+    return values.astype(np.float32).astype(np.float64)
+
+
+def _rows_before(panel: Panel, ends: Array) -> Array:
+    """Return which rows lie before their series' end, as a mask [N]."""
+    return np.arange(len(panel.times)) < np.repeat(ends, panel.lengths)
+
+
+def _size(values: Array, is_known: Array) -> Array:
+    """Return the mean absolute value of each window and target [B, 1, C], of those that are known."""
+    sums = np.where(is_known, np.abs(values), 0).sum(axis=1, keepdims=True)
+    return np.asarray(sums / np.maximum(is_known.sum(axis=1, keepdims=True), 1) + 1e-12)
+
+
+def _digest(encoder: ForecastEncoder, encoded: Encoded) -> str:
+    digest = hashlib.sha256(msgspec.json.encode(encoder))
+    for part in (encoded.targets, encoded.past, encoded.future, encoded.starts):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()
+
+
+def _name(panel: Panel) -> str:
+    return "irregular" if panel.frequency is None else panel.frequency.name
+
+
+def _told(panel: Panel, parts: Parts, options: ForecastOptions, season: int) -> str:
+    begins = panel.starts[:-1]
+    train, valid, test = (
+        int(rows.sum()) for rows in (parts.train - begins, parts.valid - parts.train, parts.test - parts.valid)
+    )
+    return (
+        f"split: {train:,} rows train, {valid:,} validate, {test:,} test; horizon {options.horizon}, "
+        f"lookback {options.lookback}, season {season}"
+    )
+
+
+def _batches(windows: Origins, size: int) -> Iterator[Origins]:
+    for begin in range(0, len(windows), size):
+        yield windows.take(slice(begin, begin + size))
+
+
+def _history(values: Array, windows: Origins, lookback: int) -> Array:
+    """Return lookbacks [B, L, C] of values [N, C], not-a-number before a series' beginning."""
+    rows = windows.rows[:, None] + np.arange(-lookback, 0)
+    is_there = rows >= windows.begins[:, None]
+    return np.where(is_there[:, :, None], values[np.maximum(rows, windows.begins[:, None])], np.nan)

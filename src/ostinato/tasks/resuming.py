@@ -1,0 +1,28 @@
+"""Going on with a run that was stopped: what was said when it began still holds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ..errors import OptionError
+
+
+def check_checkpoint(path: str | os.PathLike[str] | None, resume: bool) -> None:
+    """Raise OptionError where there is nothing to resume from, or an unfinished run would be lost."""
+    if resume and path is None:
+        raise OptionError("there is nothing to resume from.", "name the file: fit(…, checkpoint=path, resume=True)")
+    if path is not None and not resume and Path(path).exists():
+        raise OptionError(f"{path} holds an unfinished run.", "go on with --resume, or delete that file to begin anew.")
+
+
+def check_same(now: Any, then: Any, names: Iterable[str]) -> None:
+    """Raise OptionError where an option given now, one of these names, is not what the run began with."""
+    for name in sorted(set(names) - {"threads", "device"}):
+        if getattr(now, name) != getattr(then, name):
+            raise OptionError(
+                f"{name} is {getattr(now, name)!r}, but the checkpoint was made with {getattr(then, name)!r}.",
+                "give the same flags as when the run began.",
+            )

@@ -1,0 +1,75 @@
+"""Calendar inputs: which there are for a frequency, against datetime's own idea of days, weeks and months."""
+
+import calendar as standard
+import math
+from datetime import datetime
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ostinato.data.calendar import calendar
+from ostinato.data.frequency import DAY, HOUR, WEEK, Frequency
+
+HOURLY = Frequency("microsecond", HOUR)
+CYCLES = ("time of day", "day of the week", "day of the month", "day of the year")
+
+
+def cycles(frequency, times=("2021-05-04T03:00",)):
+    names, values = calendar(np.array(times, "M8[us]"), frequency)
+    assert values.dtype == np.float32
+    assert values.shape == (len(times), len(names))
+    return [name.removesuffix(", sine") for name in names[::2]]
+
+
+@pytest.mark.parametrize(
+    ("frequency", "expected"),
+    [
+        (None, CYCLES),
+        (HOURLY, CYCLES),
+        (Frequency("microsecond", 36 * HOUR), CYCLES),
+        (Frequency("microsecond", DAY), CYCLES[1:]),
+        (Frequency("microsecond", WEEK), CYCLES[2:]),
+        (Frequency("month", 1), ("month of the year",)),
+        (Frequency("month", 3, True), ("month of the year",)),
+        (Frequency("month", 12), ()),
+        (Frequency("row", 1), ()),
+    ],
+)
+def test_only_cycles_in_which_rows_differ(frequency, expected):
+    assert cycles(frequency) == list(expected)
+
+
+def test_whole_numbers_have_none():
+    names, values = calendar(np.arange(5), None)
+    assert names == []
+    assert values.shape == (5, 0)
+
+
+@given(st.datetimes(datetime(1700, 1, 1), datetime(2300, 1, 1)))
+def test_the_standard_library_agrees(time):
+    names, values = calendar(np.array([time], "M8[us]"), None)
+    year = 366 if standard.isleap(time.year) else 365
+    phases = [
+        (time - datetime(time.year, time.month, time.day)).total_seconds() / 86400,
+        time.weekday() / 7,
+        (time.day - 1) / standard.monthrange(time.year, time.month)[1],
+        (time.timetuple().tm_yday - 1) / year,
+    ]
+    expected = [part(2 * math.pi * phase) for phase in phases for part in (math.sin, math.cos)]
+    assert names == [f"{cycle}, {part}" for cycle in CYCLES for part in ("sine", "cosine")]
+    np.testing.assert_allclose(values[0], expected, atol=1e-6)
+
+
+@given(st.datetimes(datetime(1700, 1, 1), datetime(2300, 1, 1)))
+def test_months_of_the_year(time):
+    _, values = calendar(np.array([time], "M8[us]"), Frequency("month", 1))
+    angle = 2 * math.pi * (time.month - 1) / 12
+    np.testing.assert_allclose(values[0], [math.sin(angle), math.cos(angle)], atol=1e-6)
+
+
+def test_a_wrong_phase_would_show():
+    _, values = calendar(np.array(["2021-05-04T03:00", "2021-05-04T04:00"], "M8[us]"), HOURLY)
+    assert np.abs(values[0, :2] - values[1, :2]).max() > 0.1
+    assert np.array_equal(values[0, 2:], values[1, 2:])
