@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostinato.data.calendar import calendar
+from ostinato.data.calendar import calendar, recurring
 from ostinato.data.frequency import DAY, HOUR, WEEK, Frequency
 
 HOURLY = Frequency("microsecond", HOUR)
@@ -73,3 +73,17 @@ def test_a_wrong_phase_would_show():
     _, values = calendar(np.array(["2021-05-04T03:00", "2021-05-04T04:00"], "M8[us]"), HOURLY)
     assert np.abs(values[0, :2] - values[1, :2]).max() > 0.1
     assert np.array_equal(values[0, 2:], values[1, 2:])
+
+
+@pytest.mark.parametrize(
+    ("days", "found"),
+    [(2, []), (3, CYCLES[:1]), (20.9, CYCLES[:1]), (21, CYCLES[:2]), (93, CYCLES[:3]), (1098, CYCLES)],
+)
+def test_cycles_recur_once_they_were_gone_through_three_times(days, found):
+    times = np.datetime64("2020-01-01", "us") + (np.array([0, days / 2, days]) * 86400e6).astype("m8[us]")
+    assert recurring(times, HOURLY) == [f"{cycle}, {part}" for cycle in found for part in ("sine", "cosine")]
+
+
+def test_without_dates_nothing_recurs():
+    assert recurring(np.arange(10_000), Frequency("row", 1)) == []
+    assert recurring(np.zeros(0, "M8[us]"), HOURLY) == []

@@ -290,19 +290,6 @@ def test_a_lookback_of_one_row_is_persistence():
     np.testing.assert_array_equal(ridge.predict(values[None]), np.repeat(values[None, -1:], 2, axis=1))
 
 
-def test_kept_as_matrices_and_errors():
-    values = series()
-    ridge = Ridge(LOOKBACK, HORIZON).fit(values, TRAIN, VALIDATION)
-    kept = Ridge.of(ridge.matrices_, ridge.error_quantiles((0.1, 0.5, 0.9)), (0.1, 0.5, 0.9), shared=False)
-    history = values[None, :LOOKBACK]
-    np.testing.assert_array_equal(kept.predict(history), ridge.predict(history))
-    np.testing.assert_array_equal(kept.quantiles(history, (0.1, 0.9)), ridge.quantiles(history, (0.1, 0.9)))
-    with pytest.raises(DataError, match=r"quantile 0.2 is not among those that were kept"):
-        kept.quantiles(history, (0.2,))
-    with pytest.raises(ShapeError, match="errors"):
-        Ridge.of(ridge.matrices_, np.zeros((HORIZON, 3, 2)), (0.5,), shared=False)
-
-
 @pytest.mark.parametrize(
     ("train", "validation", "said"),
     [

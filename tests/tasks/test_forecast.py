@@ -616,3 +616,30 @@ def test_flipped_bits_and_truncations_are_refused(file, tmp_path):
         refusal(FileFormatError, ostinato.load, path)
         path.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
         refusal(FileFormatError, ostinato.load, path)
+
+
+def test_windows_are_the_last_of_each_series(many):
+    """One a series is the last horizon, whatever the split; with a stride they lie further apart."""
+    data = pl.DataFrame(shops())
+    one = many.evaluate(data, windows=1)
+    assert (one.part, one.windows) == ("last", 3)
+    assert many.evaluate(data, windows=3, stride=2).windows == 9
+    assert "owa" in one.metrics
+    assert one.baselines["Naive2"]["owa"] == 1
+    spoilt = data.with_columns(
+        y=pl.when(pl.int_range(pl.len()).over("unique_id") < 10).then(pl.col("y") * 2).otherwise("y")
+    )
+    assert many.evaluate(spoilt, windows=1).metrics["mse"] == one.metrics["mse"]
+    message, _ = refusal(OptionError, many.evaluate, data, windows=0)
+    assert message == "windows must be at least 1, not 0."
+
+
+def test_a_season_that_is_given_is_that_of_the_baselines():
+    data = pl.DataFrame(load())
+    model = fitted(data, **ROLES, season=7, split=(60, 10, 20))
+    assert model.season_ == 7
+    found = model.evaluate(data)
+    assert model.evaluate(data, season=7).baselines == found.baselines
+    other = model.evaluate(data, season=24).baselines
+    assert other["seasonal naive"] != found.baselines["seasonal naive"]
+    assert other["persistence"]["mse"] == found.baselines["persistence"]["mse"]

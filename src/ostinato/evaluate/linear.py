@@ -62,7 +62,6 @@ class Ridge:
             raise DataError(f"penalties are numbers above 0, got {list(penalties)}.", "give such as 0.001, 0.1, 10.")
         self.lookback, self.horizon = lookback, horizon
         self.penalties, self.shared = tuple(penalties), shared
-        self._kept: tuple[tuple[float, ...], Floats] | None = None
 
     def fit(
         self,
@@ -94,7 +93,7 @@ class Ridge:
                 solved[place] = self._solve(rows, learned, checked, groups[place], usual)
         self.matrices_ = np.stack([one.matrix for one in solved])
         self.penalties_ = np.array([one.penalty for one in solved])
-        self.residuals_, self._kept = self._residuals(rows, checked), None
+        self.residuals_ = self._residuals(rows, checked)
         return self
 
     def predict(self, history: ArrayLike) -> Floats:
@@ -112,37 +111,10 @@ class Ridge:
         Raises DataError unless levels rise from above 0 to below 1, ShapeError.
         """
         held = self._held(history)
-        errors = self.error_quantiles(levels)
+        errors = quantiles_of(self.residuals_, check_levels(levels))
         if self.shared:
             errors = errors * lookback_scale(held)[..., None]
         return self._forecast(held)[..., None] + errors
-
-    def error_quantiles(self, levels: Sequence[float]) -> Floats:
-        """Return the quantiles of what truth was above the forecast [H, C, Q]; C is 1 where one S is shared.
-
-        Raises DataError for levels that do not rise from above 0 to below 1, or that a model made by `of` lacks.
-        """
-        asked = check_levels(levels)
-        if self._kept is None:
-            return quantiles_of(self.residuals_, asked)
-        known, errors = self._kept
-        for level in asked:
-            if level not in known:
-                raise DataError(f"quantile {level} is not among those that were kept.", f"there are {list(known)}.")
-        return errors[..., [known.index(level) for level in asked]]
-
-    @classmethod
-    def of(cls, matrices: Floats, errors: Floats, levels: Sequence[float], shared: bool) -> Ridge:
-        """Return a fitted model from ``matrices_`` [C, L, H] and the `error_quantiles` [H, C, Q] at these levels.
-
-        Raises ShapeError where they do not fit together.
-        """
-        expect("Ridge.of", "matrices", matrices, "C L H", **({"C": 1} if shared else {}))
-        channels, lookback, horizon = matrices.shape
-        expect("Ridge.of", "errors", errors, "H C Q", H=horizon, C=channels, Q=len(levels))
-        model = cls(lookback, horizon, shared=shared)
-        model.matrices_, model._kept = matrices, (check_levels(levels), errors)
-        return model
 
     def _held(self, history: ArrayLike) -> Floats:
         values = check_history("Ridge", history)
