@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -20,9 +19,9 @@ from ..data.extension import extended, known_ends
 from ..data.forecast_encoder import ForecastEncoder
 from ..data.forecast_table import forecast_like, with_future
 from ..data.frequency import Frequency
-from ..data.layout import Layout, Table, panel_of
-from ..data.panel import Panel, Roles
-from ..data.splits import Parts, split
+from ..data.layout import Table, panel_of
+from ..data.panel import Panel
+from ..data.splits import split
 from ..data.windows import Encoded, Origins, Scaling, gather, origins, undone
 from ..errors import DataError, FileFormatError, OptionError, OstinatoError
 from ..evaluate.linear import Ridge
@@ -31,18 +30,21 @@ from ..runtime.forecast import ForecastRuntime
 from ..versions import versions
 from .forecast_evaluation import ForecastEvaluation, evaluated
 from .forecast_file import Document, check_document, linear_of
+from .forecast_fitting import (
+    architecture_of,
+    digest_of,
+    frequency_name,
+    layout_of,
+    linear_model,
+    rows_before,
+    told,
+)
 from .forecast_options import ForecastOptions, check, sized
 from .options import make, options_of
 from .resuming import check_checkpoint, check_same
 
 Array = NDArray[Any]
 TASK = "forecast"
-LINEAR_LOOKBACK = 336
-"""Steps that the linear forecast looks back at most: more gains little, and takes memory and time."""
-RESIDUALS = 65
-"""Errors that the linear model keeps of each step, evenly spread over all in order, for its quantiles."""
-FEW_RESIDUALS = 20
-"""With fewer errors a step, those of all steps are taken together."""
 BATCH_ROWS = 4096
 """Sequences that are forecast at a time; bounds memory."""
 
@@ -135,7 +137,7 @@ class Forecaster:
             kept = self._kept(checkpoint, cell, options) if resume else None
             if kept is not None:
                 options = msgspec.structs.replace(kept.plan.options, threads=options.threads, device=options.device)
-            table = panel_of(data, _layout(options))
+            table = panel_of(data, layout_of(options))
             for remark in table.remarks:
                 report.say(remark)
             self._fit(table, cell, options, checkpoint, kept, report, started)
@@ -178,8 +180,8 @@ class Forecaster:
         options = sized(
             options, int(learned.max()), int(np.maximum(learned - horizon, 0).sum()), panel.num_series, season
         )
-        report.say(_told(panel, parts, options, season))
-        is_train = _rows_before(panel, parts.train)
+        report.say(told(panel, parts, options, season))
+        is_train = rows_before(panel, parts.train)
         with_calendar = panel.times.dtype.kind == "M" if options.calendar is None else options.calendar
         scaling: Scaling = options.scaling or "level"
         encoder = ForecastEncoder.fit(panel, roles, is_train, scaling == "level", with_calendar)
@@ -187,14 +189,14 @@ class Forecaster:
         lookback = options.lookback or 1
         is_whole = bool((learned >= lookback + horizon).all())
         least = lookback if is_whole else max(1, min(lookback, season, int(np.median(learned)) // 2))
-        masked = not is_whole or bool(np.isnan(encoded.targets[_rows_before(panel, parts.valid)]).any())
-        architecture = _architecture(cell, options, encoder, masked)
+        masked = not is_whole or bool(np.isnan(encoded.targets[rows_before(panel, parts.valid)]).any())
+        architecture = architecture_of(cell, options, encoder, masked)
         series = training.Series(
             encoded,
             origins(panel.starts, panel.starts[:-1], parts.train, horizon, least),
             origins(panel.starts, parts.train, parts.valid, horizon),
             scaling,
-            _digest(encoder, encoded),
+            digest_of(encoder, encoded),
         )
         if not len(series.valid):
             raise DataError(
@@ -203,13 +205,13 @@ class Forecaster:
             )
         if kept is not None and kept.plan.data != series.digest:
             raise OptionError("the checkpoint was made from other series.", "give the same files.")
-        linear = _linear(panel, roles, parts, options, report) if options.linear == "auto" else None
+        linear = linear_model(panel, roles, parts, options, report) if options.linear == "auto" else None
         outcome = training.fit(architecture, options, series, report, started, checkpoint, kept)
         self.options_, self.encoder_, self.architecture_ = options, encoder, architecture
         self.weights_, self.history_ = outcome.weights, outcome.history
         self.season_, self.frequency_, self.linear_ = season, panel.frequency, linear
         self.versions_ = versions()
-        self.data_ = {"series": panel.num_series, "rows": len(panel.times), "frequency": _name(panel)}
+        self.data_ = {"series": panel.num_series, "rows": len(panel.times), "frequency": frequency_name(panel)}
         self.__dict__.pop("_runtime", None)
         self.share_ = np.ones(len(roles.targets))
         if linear is not None:
@@ -283,7 +285,7 @@ class Forecaster:
         if future is not None and is_arrays(data):
             raise DataError("arrays have no rows of the future.", "give a frame, or a file.")
         whole = data if future is None else with_future(data, future)
-        return panel_of(whole, _layout(self.options_, self.encoder_.roles), self.frequency_)
+        return panel_of(whole, layout_of(self.options_, self.encoder_.roles), self.frequency_)
 
     def predict(self, data: Any = None, future: Any = None) -> Any:
         """Forecast the horizon after the last known target of each series.
@@ -444,84 +446,6 @@ class Forecaster:
         }
 
 
-def _layout(options: ForecastOptions, roles: Roles | None = None) -> Layout:
-    """Return how to read a table: as the options say, and where there is a model as it was read in training."""
-    if roles is None:
-        return Layout(
-            time_column=options.time_column,
-            targets="all" if options.target == ("all",) else list(options.target) or None,
-            series=options.series,
-            known=list(options.known),
-            past=list(options.past) or None,
-            static=list(options.static),
-            rows_are_series=options.rows_are_series,
-            irregular=options.irregular,
-        )
-    return Layout(
-        time_column=roles.time,
-        targets=roles.targets,
-        series=roles.series,
-        known=roles.known,
-        past=roles.past,
-        static=roles.static,
-        rows_are_series=options.rows_are_series,
-        irregular=options.irregular,
-    )
-
-
-def _architecture(cell: Cell, options: ForecastOptions, encoder: ForecastEncoder, masked: bool) -> ForecastArchitecture:
-    """Return what suits the options. masked: windows lack values, or begin before their series."""
-    if options.decoder == "stepwise" and encoder.past:
-        raise OptionError(
-            "the stepwise decoder reads inputs that are known ahead alone.",
-            "leave out --past, or use --decoder direct.",
-        )
-    return ForecastArchitecture(
-        cell,
-        options.hidden_size or 1,
-        options.num_layers,
-        len(encoder.means),
-        options.lookback or 1,
-        options.horizon or 1,
-        options.segment or 1,
-        len(options.quantiles),
-        encoder.past_size,
-        encoder.future_size,
-        options.channels == "mixed",
-        masked,
-        options.decoder == "stepwise",
-        options.quantiles.index(0.5),
-    )
-
-
-def _linear(panel: Panel, roles: Roles, parts: Parts, options: ForecastOptions, report: Any) -> Ridge | None:
-    """Return the linear model; None where no window is long enough for one."""
-    begins = panel.starts[:-1]
-    learned, checked = parts.train - begins, parts.valid - begins
-    values = panel.matrix(roles.targets)
-    lookback = min(LINEAR_LOOKBACK, options.lookback or 1)
-    series = [values[panel.rows(number)] for number in range(panel.num_series)]
-    report.say("the linear model …")
-    try:
-        linear = Ridge(lookback, options.horizon or 1, shared=panel.num_series > 1).fit(
-            series,
-            [(0, int(last)) for last in learned],
-            [(int(first), int(last)) for first, last in zip(learned, checked, strict=True)],
-        )
-    except DataError as error:
-        report.say(f"no linear model: {error.message}")
-        return None
-    errors = linear.residuals_
-    if len(errors) < FEW_RESIDUALS:
-        # Too few to tell the steps apart: those of all steps stand for each.
-        pooled = np.sort(errors.reshape(-1, 1, errors.shape[2]), axis=0)
-        errors = np.repeat(pooled, errors.shape[1], axis=1)
-    few = np.linspace(0, len(errors) - 1, min(RESIDUALS, len(errors))).round().astype(np.int64)
-    # As the file will have it, so that a model that was saved and opened forecasts the same.
-    linear.matrices_, linear.residuals_ = _rounded(linear.matrices_), _rounded(errors[few])
-    return linear
-
-
 def _with_bands(linear: Ridge, history: Array, levels: tuple[float, ...]) -> Array:
     """Return quantiles [B, h, C, Q] of a linear model around its forecast, which is the middle one.
 
@@ -532,41 +456,10 @@ def _with_bands(linear: Ridge, history: Array, levels: tuple[float, ...]) -> Arr
     return quantiles - quantiles[..., [middle]] + linear.predict(history)[..., None]
 
 
-def _rounded(values: Array) -> Array:
-    return values.astype(np.float32).astype(np.float64)
-
-
-def _rows_before(panel: Panel, ends: Array) -> Array:
-    """Return which rows lie before their series' end, as a mask [N]."""
-    return np.arange(len(panel.times)) < np.repeat(ends, panel.lengths)
-
-
 def _size(values: Array, is_known: Array) -> Array:
     """Return the mean absolute value of each window and target [B, 1, C], of those that are known."""
     sums = np.where(is_known, np.abs(values), 0).sum(axis=1, keepdims=True)
     return np.asarray(sums / np.maximum(is_known.sum(axis=1, keepdims=True), 1) + 1e-12)
-
-
-def _digest(encoder: ForecastEncoder, encoded: Encoded) -> str:
-    digest = hashlib.sha256(msgspec.json.encode(encoder))
-    for part in (encoded.targets, encoded.past, encoded.future, encoded.starts):
-        digest.update(np.ascontiguousarray(part).tobytes())
-    return digest.hexdigest()
-
-
-def _name(panel: Panel) -> str:
-    return "irregular" if panel.frequency is None else panel.frequency.name
-
-
-def _told(panel: Panel, parts: Parts, options: ForecastOptions, season: int) -> str:
-    begins = panel.starts[:-1]
-    train, valid, test = (
-        int(rows.sum()) for rows in (parts.train - begins, parts.valid - parts.train, parts.test - parts.valid)
-    )
-    return (
-        f"split: {train:,} rows train, {valid:,} validate, {test:,} test; horizon {options.horizon}, "
-        f"lookback {options.lookback}, season {season}"
-    )
 
 
 def _batches(windows: Origins, size: int) -> Iterator[Origins]:
