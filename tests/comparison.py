@@ -26,6 +26,15 @@ def assert_close(actual: Any, expected: Any, what: str = "value") -> None:
         _assert_arrays_close(_array(actual), _array(expected), what)
 
 
+def are_close(actual: Any, expected: Any) -> bool:
+    """Tell whether `assert_close` would pass."""
+    try:
+        assert_close(actual, expected)
+    except AssertionError:
+        return False
+    return True
+
+
 def _assert_arrays_close(actual: np.ndarray, expected: np.ndarray, what: str) -> None:
     assert actual.shape == expected.shape, f"{what}: shape {actual.shape} instead of {expected.shape}"
     tolerance = max(TOLERANCES[actual.dtype], TOLERANCES[expected.dtype])

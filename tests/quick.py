@@ -22,12 +22,12 @@ def some_quick(values: Iterable[Any], quick: Container[str] = KINDS) -> list[Any
 
 
 def examples(few: int, many: int, *strategies: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Test what holds for all values of strategies: on a few, always the same, and slowly on many others."""
+    """Test what holds for all values of strategies: on a few, and slowly on many."""
 
     def decorate(holds: Callable[..., None]) -> Callable[..., None]:
         @pytest.mark.parametrize("count", [few, pytest.param(many, marks=pytest.mark.slow)])
         def test(count: int) -> None:
-            settings(max_examples=count, derandomize=count == few)(given(*strategies)(holds))()
+            settings(max_examples=count)(given(*strategies)(holds))()
 
         # Not by functools.wraps: pytest would take the names of the values for fixtures.
         test.__name__, test.__doc__, test.__module__ = holds.__name__, holds.__doc__, holds.__module__

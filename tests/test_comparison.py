@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from .comparison import TOLERANCES, assert_close
+from .comparison import TOLERANCES, are_close, assert_close
 from .oracles import ORACLES, run
 
 ONE = np.array([[1.0, 2.0], [3.0, 4.0]])
@@ -35,6 +35,8 @@ def test_rounding_passes_and_ten_times_the_tolerance_fails(kind):
     ],
 )
 def test_what_differs_fails(actual, expected, said):
+    assert not are_close(actual, expected)
+    assert are_close(expected, expected)
     with pytest.raises(AssertionError, match=said):
         assert_close(actual, expected)
 

@@ -40,7 +40,7 @@ def check(program, sizes, ragged, reverse, every, count, use, seed):
         assert_equal(outputs_and_gradients(case, every)[0], outputs_and_gradients(case)[0], "with checkpoints")
 
 
-@settings(max_examples=150, derandomize=True)
+@settings(max_examples=150)
 @given(**CALLS)
 def test_random_programs_run_as_the_interpreter_runs_them(program, sizes, ragged, reverse, every, count, use, seed):
     check(program, sizes, ragged, reverse, every, count, use, seed)

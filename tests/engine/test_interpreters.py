@@ -58,7 +58,7 @@ def run_torch(program, weights, x, state, lengths, streams=None):
 
 
 @pytest.mark.parametrize("kind", [np.float64, np.float32])
-@settings(deadline=None, max_examples=150, derandomize=True)
+@settings(max_examples=150)
 @given(
     program=programs() | programs(STREAMS),
     lengths=st.lists(st.integers(0, T), min_size=1, max_size=3),

@@ -226,7 +226,7 @@ class Pools(RuleBasedStateMachine):
 
 
 TestPools = Pools.TestCase
-TestPools.settings = settings(max_examples=25, stateful_step_count=25, derandomize=True, deadline=None)
+TestPools.settings = settings(max_examples=25, stateful_step_count=25)
 
 
 def test_a_thousand_streams_that_come_and_go_give_the_bits_that_each_gives_alone(running):
