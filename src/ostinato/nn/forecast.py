@@ -19,6 +19,9 @@ class ForecastNetwork(nn.Module):
 
     quantiles: the level of each of the Q outputs, which the loss needs; dropout: acts on what the output layer reads,
     and between layers, in training only. Places and channels start normal with deviation 1, as embeddings do.
+
+    The recurrence learns the middle output, the forecast itself, alone; the other quantiles are read from what it
+    learned for that. Learned together, they cost the forecast 1 % of its squared error on ETTh1.
     """
 
     def __init__(self, architecture: ForecastArchitecture, quantiles: tuple[float, ...], dropout: float = 0.0) -> None:
@@ -89,13 +92,12 @@ class ForecastNetwork(nn.Module):
             entered = entered + self.future(future)
         every = tuple(type(layer)(*(part.repeat(count, 1) for part in layer)) for layer in state)
         y, _ = self.recurrent(entered.flatten(0, 1)[None], every)
-        ahead: Tensor = self.output(dropout(y[0], self.dropout, self.training))
-        return ahead.reshape(count, rows, -1)
+        return self._read(y[0]).reshape(count, rows, -1)
 
     def _stepwise(self, y: Tensor, state: State, future: Tensor | None) -> Tensor:
         sizes, ahead = self.architecture, []
         for place in range(sizes.future_segments):
-            ahead.append(self.output(dropout(y, self.dropout, self.training)))
+            ahead.append(self._read(y))
             if place + 1 < sizes.future_segments:
                 read = ahead[-1].reshape(len(y), -1, sizes.outputs)[..., sizes.middle]
                 parts = [read, torch.ones_like(read)] if sizes.masked else [read]
@@ -104,6 +106,16 @@ class ForecastNetwork(nn.Module):
                 one, state = self.recurrent(torch.relu(self.input(torch.cat(parts, -1)))[None], state)
                 y = one[0]
         return torch.stack(ahead)
+
+    def _read(self, y: Tensor) -> Tensor:
+        """Return the outputs [R, w·J·Q] of hidden states [R, H]; all but the middle one give those no gradient."""
+        seen = dropout(y, self.dropout, self.training)
+        ahead: Tensor = self.output(seen)
+        if not self.training or self.architecture.outputs == 1:
+            return ahead
+        each = (len(y), -1, self.architecture.outputs)
+        is_middle = torch.arange(self.architecture.outputs, device=y.device) == self.architecture.middle
+        return torch.where(is_middle, ahead.reshape(each), self.output(seen.detach()).reshape(each)).flatten(1)
 
     def _tensor(self, array: Any) -> Tensor:
         return torch.from_numpy(array).to(self.output.weight.device)
