@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from .architecture import Layers, RecurrentArchitecture, Size
 from .cells import Cell
+from .distributions import PARAMETRIC, Likelihood
 from .errors import ShapeError
 
 Natural = Annotated[int, Meta(ge=0, le=2**31 - 1)]
@@ -18,8 +19,9 @@ Natural = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 class ForecastArchitecture(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=True):
     """A recurrence over segments of the past that then goes on over segments of the future.
 
-    C targets, L steps back, h steps ahead, segments of w steps; D units; Q numbers for each step that is forecast, of
-    which the one at place `middle` is the forecast itself.
+    C targets, L steps back, h steps ahead, segments of w steps; D units; Q numbers for each step that is forecast: its
+    quantiles, or the parameters of the distribution that `likelihood` names (`distributions`). The one at place
+    `middle` is the forecast itself, or says where the distribution lies.
 
         x_s = relu(W_in · segment_s + b_in)                    s = 1 … n = L / w
         state = stack(x_1 … x_n)
@@ -51,12 +53,16 @@ class ForecastArchitecture(msgspec.Struct, frozen=True, dict=True, forbid_unknow
     masked: bool = False
     stepwise: bool = False
     middle: Natural = 0
+    likelihood: Likelihood = "quantiles"
 
     def __post_init__(self) -> None:
         if self.lookback % self.segment:
             raise ShapeError(f"a lookback of {self.lookback} steps is not made of segments of {self.segment}.")
         if self.middle >= self.outputs:
             raise ShapeError(f"place {self.middle} is not one of {self.outputs} numbers.")
+        distribution = PARAMETRIC.get(self.likelihood)
+        if distribution and (self.outputs, self.middle) != (distribution.outputs, distribution.middle):
+            raise ShapeError(f"the likelihood {self.likelihood} does not have {self.outputs} numbers.")
         if self.stepwise and (self.past_size != self.future_size):
             raise ShapeError("stepwise decoding reads ahead what it read before: its further inputs are all known.")
 

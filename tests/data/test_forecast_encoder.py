@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ostinato.data.calendar import calendar
+from ostinato.data.calendar import phases, waves
 from ostinato.data.forecast_encoder import MOST_CATEGORIES, ForecastEncoder
 from ostinato.data.frequency import HOUR, Frequency
 from ostinato.data.panel import Panel, Roles
@@ -32,8 +32,8 @@ def panel_of(rows=12, seed=0, **columns):
     return Panel([""], np.array([0, rows]), times, own | columns, categories, Frequency("microsecond", HOUR))
 
 
-def fit(panel, rows=8, standardise=True, with_calendar=True, roles=ROLES):
-    return ForecastEncoder.fit(panel, roles, np.arange(len(panel.times)) < rows, standardise, with_calendar)
+def fit(panel, rows=8, standardise=True, cycles=("time of day",), roles=ROLES):
+    return ForecastEncoder.fit(panel, roles, np.arange(len(panel.times)) < rows, standardise, list(cycles))
 
 
 def test_targets_are_standardised_by_the_rows_given_and_come_back():
@@ -71,11 +71,9 @@ def test_further_inputs_stand_in_their_order():
     learned = heat[:90][known[:90]]
     scaled = np.where(known, (heat - learned.mean()) / learned.std(), 0)
     days = np.eye(3)[np.arange(100) % 3]
-    names, cycles = calendar(panel.times, panel.frequency)
-    names, cycles = names[:2], cycles[:, :2]
+    cycles = waves([phases(panel.times, panel.frequency)["time of day"]], 100)
     ahead = np.column_stack([(price - price[:90].mean()) / price[:90].std(), np.ones(100), cycles])
-    assert encoder.calendar == names == ["time of day, sine", "time of day, cosine"]
-    assert (encoder.past_size, encoder.future_size) == (5 + 2 + len(names), 2 + len(names))
+    assert (encoder.past_size, encoder.future_size) == (5 + 2 + 2, 2 + 2)
     assert_close(encoded.future, ahead)
     assert_close(encoded.past, np.column_stack([scaled, known, days, ahead]))
     assert encoded.past.dtype == encoded.future.dtype == np.float32
@@ -155,8 +153,8 @@ def test_a_column_that_is_not_there_is_named():
 def test_another_frequency_has_another_calendar():
     with pytest.raises(DataError) as caught:
         fit(panel_of(100), 90).encode(replace(panel_of(), frequency=Frequency("month", 1)))
-    assert "month of the year, sine" in caught.value.message
-    assert fit(panel_of(), with_calendar=False).calendar == []
+    assert "month of the year" in caught.value.message
+    assert fit(panel_of(), cycles=()).calendar == []
 
 
 def test_irregular_times_have_the_time_since_the_row_before():
@@ -164,7 +162,7 @@ def test_irregular_times_have_the_time_since_the_row_before():
     panel = panel_of()
     times = panel.times[0] + hours * np.timedelta64(1, "h")
     irregular = replace(panel, times=times, frequency=None, starts=np.array([0, 6, 12]), ids=["a", "b"])
-    encoder = fit(irregular, with_calendar=False)
+    encoder = fit(irregular, cycles=())
     gaps = np.array([0, 1, 3, 1, 24, 1, 0, 2, 67, 1, 1, 98])
     usual = np.median(gaps[:8][gaps[:8] > 0])
     assert encoder.elapsed == usual * 3.6e9

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostinato.cells import CELLS
-from ostinato.data.windows import Encoded, Origins, Shuffled, gather, origins, undone
+from ostinato.data.windows import Encoded, Origins, Shuffled, by_sequence, by_window, gather, origins
 from ostinato.errors import DataError
 from ostinato.forecast_architecture import ForecastArchitecture
 from tests.comparison import assert_close
@@ -177,10 +177,12 @@ def test_truth_undone_is_what_was_there(mixed):
     encoded = encoded_of(sizes, lengths=(40,), missing=0)
     windows = origins(encoded.starts, np.array([6]), np.array([40]), sizes.horizon)
     batch = gather(encoded, sizes, windows, "window")
-    found = undone(np.stack([batch.truth, batch.truth + 1], axis=-1), batch, sizes.channels)
+    truth = batch.truth * batch.scale + batch.shift
+    found = by_window(np.stack([truth, truth + 1], axis=-1), sizes.channels)
     expected = encoded.targets[windows.rows[:, None] + np.arange(sizes.horizon)]
     assert found.shape == (len(windows), sizes.horizon, 3, 2)
     assert_close(found[..., 0].astype(np.float32), expected)
+    assert np.array_equal(by_sequence(found, sizes.joint)[..., 0], truth)
 
 
 @pytest.mark.parametrize(("offset", "unit"), [(1e9, 1.0), (0.0, 1e30), (1e-3, 1e-25), (0.0, 5e-324)])

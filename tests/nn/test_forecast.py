@@ -83,7 +83,7 @@ def test_nothing_known_is_no_loss():
 @pytest.mark.parametrize("case", CASES)
 def test_gradients_equal_central_differences(case):
     sizes = architecture_of(**CASES[case])
-    network, batch = network_of(sizes), batch_of(sizes)
+    network, batch = network_of(sizes).eval(), batch_of(sizes)
     gradients = _gradients(network, batch)
     generator = torch.Generator().manual_seed(5)
     for name, weight in network.named_parameters():
@@ -91,6 +91,30 @@ def test_gradients_equal_central_differences(case):
         above, below = (_loss_beside(network, weight, sign * 1e-7 * direction, batch) for sign in (1, -1))
         expected = (gradients[name] * direction).sum().item()
         assert (above - below) / 2e-7 == pytest.approx(expected, rel=1e-4, abs=1e-6), name
+
+
+@pytest.mark.parametrize("case", SOME)
+def test_in_training_the_recurrence_learns_the_middle_quantile_alone(case):
+    sizes = architecture_of(**CASES[case])
+    batch = batch_of(sizes)
+    found, every = (_gradients(network, batch) for network in (network_of(sizes), network_of(sizes).eval()))
+    middle = _of_the_middle(network_of(sizes).eval(), batch)
+    for name, gradient in found.items():
+        if not name.startswith("output"):
+            assert_close(gradient, middle[name], name)
+        elif not sizes.stepwise:  # The output layer itself learns all; stepwise the recurrence would read it again.
+            assert_close(gradient, every[name], name)
+    with pytest.raises(AssertionError):
+        assert_close(every["input.weight"], middle["input.weight"])
+
+
+def _of_the_middle(network, batch):
+    """Return the gradients of the part of the loss that the middle quantile has."""
+    forecast = network(torch.from_numpy(batch.x), None if batch.future is None else torch.from_numpy(batch.future))
+    truth, known = torch.from_numpy(batch.truth), torch.from_numpy(batch.known)
+    error = (truth - forecast[..., network.architecture.middle]).abs() / len(LEVELS)
+    ((error * known).sum() / known.sum()).backward()
+    return {name: weight.grad for name, weight in network.named_parameters()}
 
 
 @pytest.mark.parametrize("case", SOME)

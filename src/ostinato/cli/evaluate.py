@@ -10,7 +10,7 @@ import msgspec
 
 from ..errors import DataError, OptionError
 from . import flags
-from .evaluate_forecast import print_evaluation
+from .evaluate_forecast import evaluate_forecaster, print_evaluation
 from .opening import as_language_model, open_language_model
 from .output import TITLES, print_figures, print_json, progress, say, this_command
 from .sources import read_sources
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 @click.option("--season", type=click.IntRange(min=1), help="Of a forecaster: the rows of a season, for MASE.")
 @click.option("--stride", type=click.IntRange(min=1), default=1, help="Of a forecaster: rows from origin to origin.")
 @click.option("--by-step", is_flag=True, help="Of a forecaster: figures for each step ahead, too.")
+@click.option("--refit", type=click.IntRange(min=1), help="Of a forecaster: learn anew so many times on the way.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), help="Of a forecaster: draw forecasts over the truth, as .png or .svg."
+)
 @flags.encoding_flag
 @flags.unknown_flag
 @flags.quiet_flag
@@ -43,6 +47,8 @@ def evaluate(
     season: int | None,
     stride: int,
     by_step: bool,
+    refit: int | None,
+    plot: Path | None,
     encoding: str,
     unknown: str,
     quiet: bool,
@@ -51,23 +57,23 @@ def evaluate(
     """Tell how well a model predicts a file, beside baselines on the same data.
 
     Where FILE is what the model was trained on, only the part that was held out counts. A forecaster is tested on the
-    test part of its split, each horizon forecast from what precedes it. With --against, another model's
-    figures stand there, too, and what the one loses and gains: accuracy, bytes, speed.
+    test part of its split, each horizon forecast from what precedes it; with --refit by models that have learned
+    anew up to there, while the file stays as it is. With --against, another model's figures stand there, too, and what
+    the one loses and gains: accuracy, bytes, speed.
 
     \b
     Example:
       ostinato evaluate book.safetensors book.txt
       ostinato evaluate small.safetensors book.txt --against book.safetensors
+      ostinato evaluate load.safetensors load.csv --refit 4 --plot test.png
     """
     from .. import load
 
     kind = load(model)
     _refuse_flags_of_others(kind.task)
     if kind.task == "forecast":
-        with progress("evaluating", quiet) as move:
-            evaluation = kind.evaluate(
-                list(files), windows=windows, standardised=standardised, season=season, stride=stride, progress=move
-            )
+        figures = {"windows": windows, "standardised": standardised, "season": season, "stride": stride}
+        evaluation = evaluate_forecaster(kind, list(files), plot, quiet, refit=refit, **figures)
         print_json(evaluation) if as_json else print_evaluation(model, evaluation, by_step)
         return
     opened = as_language_model(model, kind)
@@ -96,7 +102,7 @@ def evaluate(
 
 
 FLAGS = {
-    "forecast": ("windows", "standardised", "season", "stride", "by_step"),
+    "forecast": ("windows", "standardised", "season", "stride", "by_step", "refit", "plot"),
     "language": ("train", "against", "encoding", "unknown"),
 }
 """Flags that are for one kind of model, by its task."""

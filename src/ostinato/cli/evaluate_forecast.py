@@ -1,18 +1,44 @@
-"""How a forecaster's figures are printed, beside the baselines'."""
+"""A forecaster's figures and picture on files, and how the figures are printed, beside the baselines'."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from .fit import check_folder
+from .output import progress
+
 if TYPE_CHECKING:
+    from ..tasks.forecast import Forecaster
     from ..tasks.forecast_evaluation import ForecastEvaluation
 
 TITLES = {"mse": "MSE", "mae": "MAE", "smape": "sMAPE", "mase": "MASE", "owa": "OWA", "wql": "WQL"}
 """The figures of the table, in its order; of coverage there is a column for each central interval."""
+
+
+def evaluate_forecaster(
+    forecaster: Forecaster, files: list[str], plot: Path | None, quiet: bool, *, refit: int | None, **how: Any
+) -> ForecastEvaluation:
+    """Return a forecaster's figures on files, and draw its forecasts where a picture is asked for.
+
+    how: the other arguments of `Forecaster.evaluate`. A refit shows its own progress, which is what takes long.
+    """
+    from ..tasks.forecast_plot import Shown, check_picture, draw_evaluation
+
+    shown = None
+    if plot is not None:
+        check_folder(plot)
+        check_picture(plot)
+        shown = Shown()
+    with progress("evaluating", quiet or refit is not None) as move:
+        found = forecaster.evaluate(files, refit=refit, quiet=quiet, watch=shown, progress=move, **how)
+    if shown is not None and plot is not None:
+        draw_evaluation(forecaster, shown, plot)
+    return found
 
 
 def print_evaluation(model: str, found: ForecastEvaluation, steps: bool = False) -> None:
@@ -24,13 +50,14 @@ def print_evaluation(model: str, found: ForecastEvaluation, steps: bool = False)
     columns = TITLES | {name: f"{name[9:]}% band" for name in found.metrics if name.startswith("coverage_")}
     shown = {name: title for name, title in columns.items() if any(name in figures for _, figures in rows)}
     width = max(len(name) for name, _ in rows) + 2
-    click.echo(f"{found.windows:,} windows of the {found.part} part")
+    refits = f", with {found.refits:,} refit{'s' if found.refits > 1 else ''} on the way" if found.refits else ""
+    click.echo(f"{found.windows:,} windows of the {found.part} part{refits}")
     click.echo(f"{'':{width}}" + "".join(f"{title:>12}" for title in shown.values()))
     for name, figures in rows:
         click.echo(f"{name:{width}}" + "".join(_cell(figures, column) for column in shown))
     if found.winner is not None:
         click.echo(f"\nThe baseline {found.winner} beats the model here.")
-    if found.part == "validation":
+    if found.part == "validation" and not found.refits:
         click.echo("\nNothing was left for a test (--split TRAIN,VALID,TEST): these rows chose the weights.", err=True)
     if steps:
         _print_steps(found, shown)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 @click.option(
     "--output", "-o", type=click.Path(path_type=Path), help="A .csv, .parquet or .json file. [default: CSV, printed]"
 )
+@click.option("--paths", type=click.IntRange(min=1), help="Draw so many paths of each series, instead of quantiles.")
+@click.option("--seed", type=click.IntRange(0, 2**53), help="The seed of the paths. [default: 0]")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the forecast and its bands: a .png or .svg file.")
 @flags.quiet_flag
 @flags.json_flag
@@ -31,6 +33,8 @@ def predict(
     files: tuple[str, ...],
     future: str | None,
     output: Path | None,
+    paths: int | None,
+    seed: int | None,
     plot: Path | None,
     quiet: bool,
     as_json: bool,
@@ -42,6 +46,7 @@ def predict(
     \b
     Example:
       ostinato predict load.safetensors load.csv -o next.csv
+      ostinato predict load.safetensors load.csv --paths 100 -o paths.csv
     """
     from ..tasks.forecast_plot import check_picture, draw_forecast
 
@@ -52,11 +57,14 @@ def predict(
         raise OptionError(f"{output} names no kind of table.", f"end it in {', '.join(WRITERS)}.")
     if plot is not None:
         check_picture(plot)
-    table = forecaster.predict(list(files), future)
+    if seed is not None and paths is None:
+        raise OptionError("--seed is the seed of sample paths.", "say how many: --paths 100")
+    read = list(files)
+    table = forecaster.predict(read, future) if paths is None else forecaster.sample(read, future, paths, seed or 0)
     if plot is not None:
-        draw_forecast(forecaster, list(files), table, plot)
+        draw_forecast(forecaster, read, table if paths is None else forecaster.predict(read, future), plot)
     if as_json:
-        print_json({"task": "forecast", "forecast": table.to_dicts()})
+        print_json({"task": "forecast", "forecast" if paths is None else "paths": table.to_dicts()})
     elif output is None:
         click.echo(table.write_csv(), nl=False)
     else:

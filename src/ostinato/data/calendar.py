@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,32 +21,35 @@ DAYS = {
 """How long each cycle is."""
 
 
-def calendar(times: NDArray[Any], frequency: Frequency | None) -> tuple[list[str], NDArray[np.float32]]:
-    """Return the names and the values [N, F] of the calendar's inputs at times [N].
+def phases(times: NDArray[Any], frequency: Frequency | None) -> dict[str, NDArray[np.float64]]:
+    """Return how much of each cycle is over at times [N], in [0, 1), by the cycle's name.
 
-    Each cycle is two inputs, sin 2πp and cos 2πp, where p in [0, 1) is how much of it is over. There are those cycles
-    in which rows of this frequency differ: the day where steps are no whole days, the week where they are no whole
-    weeks, the month and the year; of months the month of the year, unless they make whole years. Irregular times
-    (None) have all four. Whole-number times have none.
+    There are those cycles in which rows of this frequency differ: the day where steps are no whole days, the week where
+    they are no whole weeks, the month and the year; of months the month of the year, unless they make whole years.
+    Irregular times (None) have all four. Whole-number times have none.
     """
-    cycles = {} if times.dtype.kind == "i" else {name: phase(times) for name, phase in _cycles(frequency).items()}
-    values = np.empty((len(times), 2 * len(cycles)), np.float32)
-    for place, phase in enumerate(cycles.values()):
+    return {} if times.dtype.kind == "i" else {name: phase(times) for name, phase in _cycles(frequency).items()}
+
+
+def waves(of_cycles: Sequence[NDArray[np.float64]], count: int) -> NDArray[np.float32]:
+    """Return the inputs [N, 2F] that F cycles make of N = count times: sin 2πp and cos 2πp of each phase p [N]."""
+    values = np.empty((count, 2 * len(of_cycles)), np.float32)
+    for place, phase in enumerate(of_cycles):
         values[:, 2 * place] = np.sin(2 * np.pi * phase)
         values[:, 2 * place + 1] = np.cos(2 * np.pi * phase)
-    return [f"{name}, {part}" for name in cycles for part in ("sine", "cosine")], values
+    return values
 
 
 def recurring(times: NDArray[Any], frequency: Frequency | None) -> list[str]:
-    """Return the names of the inputs whose cycle times [N] have gone through at least `OFTEN` times.
+    """Return the names of the cycles that times [N] have gone through at least `OFTEN` times.
 
     A rarer one tells its days apart rather than what they share: a network learns those by heart.
     """
-    names = calendar(times[:1], frequency)[0]
+    names = list(phases(times[:1], frequency))
     if not len(times):
         return []
     days = (times.max() - times.min()).astype(np.int64) / DAY if names else 0.0
-    return [name for name in names if days >= OFTEN * DAYS[name.split(",")[0]]]
+    return [name for name in names if days >= OFTEN * DAYS[name]]
 
 
 def _cycles(frequency: Frequency | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, closest
-from .calendar import calendar, recurring
+from .calendar import phases, waves
 from .panel import Panel, Roles
 from .windows import Encoded
 
@@ -80,8 +80,8 @@ class InputEncoder(msgspec.Struct, frozen=True):
 class ForecastEncoder(msgspec.Struct, frozen=True):
     """Targets less their mean over their deviation, as training rows have them; and the further inputs.
 
-    means, deviations: of each target, or 0 and 1 where each window has a scale of its own. calendar: the names of the
-    inputs that are made from time. elapsed: for irregular times, the usual time between two rows, in the panel's unit;
+    means, deviations: of each target, or 0 and 1 where each window has a scale of its own. calendar: the cycles of the
+    calendar that are inputs. elapsed: for irregular times, the usual time between two rows, in the panel's unit;
     the time since the row before is an input then, as log(1 + time / usual time), 0 in a series' first row.
     """
 
@@ -95,15 +95,14 @@ class ForecastEncoder(msgspec.Struct, frozen=True):
     elapsed: float | None = None
 
     @classmethod
-    def fit(cls, panel: Panel, roles: Roles, rows: Array, standardise: bool, with_calendar: bool) -> ForecastEncoder:
+    def fit(cls, panel: Panel, roles: Roles, rows: Array, standardise: bool, cycles: list[str]) -> ForecastEncoder:
         """Return the encoder of a panel, from some rows (a mask [N]); times are irregular where it has no frequency."""
         moments = [_moments(panel.columns[name][rows]) if standardise else (0.0, 1.0) for name in roles.targets]
         past, known, static = (
             [InputEncoder.fit(panel, name, rows) for name in names] for names in (roles.past, roles.known, roles.static)
         )
-        names = recurring(panel.times[rows], panel.frequency) if with_calendar else []
         elapsed = _usual(_elapsed(panel)[rows]) if panel.frequency is None else None
-        return cls(roles, [m for m, _ in moments], [d for _, d in moments], past, known, static, names, elapsed)
+        return cls(roles, [m for m, _ in moments], [d for _, d in moments], past, known, static, cycles, elapsed)
 
     @property
     def past_size(self) -> int:
@@ -113,7 +112,7 @@ class ForecastEncoder(msgspec.Struct, frozen=True):
     @property
     def future_size(self) -> int:
         """The further inputs of a step ahead."""
-        return _size(self.known) + _size(self.static) + len(self.calendar) + (self.elapsed is not None)
+        return _size(self.known) + _size(self.static) + 2 * len(self.calendar) + (self.elapsed is not None)
 
     def encode(self, panel: Panel) -> Encoded:
         """Return a panel's numbers. Raises DataError where it lacks a column."""
@@ -134,14 +133,14 @@ class ForecastEncoder(msgspec.Struct, frozen=True):
         return whole
 
     def _calendar(self, panel: Panel) -> Array:
-        names, values = calendar(panel.times, panel.frequency)
-        if not set(self.calendar) <= set(names):
-            was, now = (", ".join(each) or "none" for each in (self.calendar, names))
+        found = phases(panel.times, panel.frequency)
+        if not set(self.calendar) <= set(found):
+            was, now = (", ".join(each) or "none" for each in (self.calendar, found))
             raise DataError(
-                f"the model reads the calendar inputs {was}, but this frequency gives {now}.",
+                f"the model reads the calendar's {was}, but this frequency has {now}.",
                 "give data of the frequency that the model was trained on.",
             )
-        return values[:, [names.index(name) for name in self.calendar]]
+        return waves([found[name] for name in self.calendar], len(panel.times))
 
     def _check(self, panel: Panel) -> None:
         wanted = [*self.roles.targets, *(column.name for column in (*self.past, *self.known, *self.static))]

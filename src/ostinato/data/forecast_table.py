@@ -46,9 +46,39 @@ def forecast_like(
     """
     if is_arrays(data):
         return _arrays_like(data, quantiles)
+    return _frame_like(data, panel, forecast_columns(panel.ids, times, quantiles, levels, roles), roles)
+
+
+def path_columns(ids: Sequence[str], times: Array, paths: Array, roles: Roles) -> Columns:
+    """Return the columns of sample paths by name: series, time, number of the path, and each target.
+
+    times: [S, h]. paths: [S, h, C, N]. A path's steps are rows that follow each other, as a series' paths do.
+    """
+    series, horizon, _, count = paths.shape
+    columns: Columns = {}
+    if roles.series is not None or len(ids) > 1:
+        columns[roles.series or "unique_id"] = np.repeat(np.array(ids, dtype=object), horizon * count)
+    columns[roles.time or "row"] = np.repeat(times[:, None], count, axis=1).ravel()
+    columns["path"] = np.tile(np.repeat(np.arange(count), horizon), series)
+    for channel, target in enumerate(roles.targets):
+        columns[target] = paths[:, :, channel].swapaxes(1, 2).ravel()
+    return columns
+
+
+def paths_like(data: Any, panel: Panel, times: Array, paths: Array, roles: Roles) -> Any:
+    """Return sample paths as a frame of the kind of `data`, as `forecast_like` does.
+
+    Of arrays: paths [N, h] for [T], [N, h, C] for [T, C], and a list of them for a list. The other arguments are
+    those of `path_columns`.
+    """
+    if is_arrays(data):
+        return _arrays_like(data, np.moveaxis(paths, -1, 1), axis=3)
+    return _frame_like(data, panel, path_columns(panel.ids, times, paths, roles), roles)
+
+
+def _frame_like(data: Any, panel: Panel, columns: Columns, roles: Roles) -> Any:
     import narwhals as nw
 
-    columns = forecast_columns(panel.ids, times, quantiles, levels, roles)
     listed = {name: values.tolist() if values.dtype == object else values for name, values in columns.items()}
     frame = nw.from_dict(listed, backend=_backend(data))
     if panel.time_zone is not None:
@@ -67,13 +97,14 @@ def _backend(data: Any) -> Any:
     return "polars" if isinstance(first, (str, os.PathLike)) else as_frame(first).implementation
 
 
-def _arrays_like(data: Any, quantiles: Array) -> Any:
+def _arrays_like(data: Any, values: Array, axis: int = 2) -> Any:
+    """Return values of series [S, …], in which the targets have an axis, as the arrays of `data` have it or not."""
     many = isinstance(data, (list, tuple)) and any(np.ndim(each) for each in data)
     if not many:
-        return _array_like(data, quantiles[0])
-    return [_array_like(*pair) for pair in zip(data, quantiles, strict=True)]
+        return _array_like(data, values[0], axis - 1)
+    return [_array_like(*pair, axis - 1) for pair in zip(data, values, strict=True)]
 
 
-def _array_like(data: Any, quantiles: Array) -> Array:
-    """Return quantiles [h, C, Q], of the one target of an array [T] without C."""
-    return quantiles[:, 0] if np.ndim(data) == 1 else quantiles
+def _array_like(data: Any, values: Array, axis: int) -> Array:
+    """Return values, of the one target of an array [T] without C."""
+    return np.take(values, 0, axis) if np.ndim(data) == 1 else values

@@ -71,6 +71,19 @@ class Panel:
             time_zone=self.time_zone,
         )
 
+    def before(self, ends: NDArray[np.int64]) -> Panel:
+        """Return the panel of the rows that lie before some row of each series [S], counted over the whole panel."""
+        rows = np.arange(len(self.times)) < np.repeat(ends, self.lengths)
+        return Panel(
+            ids=self.ids,
+            starts=starts_of(ends - self.starts[:-1]),
+            times=self.times[rows],
+            columns={name: values[rows] for name, values in self.columns.items()},
+            categories=self.categories,
+            frequency=self.frequency,
+            time_zone=self.time_zone,
+        )
+
     def future_times(self, steps: int) -> NDArray[Any]:
         """Return the times of the next `steps` rows of each series [S, steps]; only where there is a frequency."""
         assert self.frequency is not None, "irregular times have no next one"

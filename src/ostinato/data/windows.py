@@ -123,13 +123,20 @@ def gather(encoded: Encoded, sizes: ForecastArchitecture, windows: Origins, scal
     )
 
 
-def undone(forecast: Array, batch: Batch, channels: int) -> Array:
-    """Return a forecast [R, h, J, Q] of a batch in the units of the targets, as [B, h, C, Q]."""
-    whole = forecast * batch.scale[..., None] + batch.shift[..., None]
-    _, horizon, joint, outputs = whole.shape
+def by_window(values: Array, channels: int) -> Array:
+    """Return values of sequences [R, h, J, Q] as those of windows [B, h, C, Q]."""
+    _, horizon, joint, outputs = values.shape
     if joint == channels:
-        return whole
-    return np.moveaxis(whole.reshape(-1, channels, horizon, outputs), 1, 2)
+        return values
+    return np.moveaxis(values.reshape(-1, channels, horizon, outputs), 1, 2)
+
+
+def by_sequence(values: Array, joint: int) -> Array:
+    """Return values of windows [B, h, C, Q] as those of sequences [R, h, J, Q], the inverse of `by_window`."""
+    _, horizon, channels, outputs = values.shape
+    if joint == channels:
+        return values
+    return np.moveaxis(values, 2, 1).reshape(-1, horizon, joint, outputs)
 
 
 class Shuffled:

@@ -67,12 +67,15 @@ def backtest(
     scale: ArrayLike | None = None,
     batch_size: int | None = None,
     progress: Callable[[float], None] = lambda done: None,
+    onto: Mapping[str, Scores] | None = None,
 ) -> dict[str, Scores]:
     """Walk over the origins once, and return the scores of each forecaster by its name.
 
     series: [N, C], or a list of several. origins: rows of the series, or for several a list of the rows of each.
     lookback: L, the rows handed to forecasters. levels: of the quantiles that they return. scale: of MASE
     (`seasonal_scale` of training rows), [C], or for several [S, C]. batch_size: W. progress: told the share done.
+    onto: scores of other origins of these series, which these are added to: what is walked in stretches, with other
+    forecasters in each, so has the figures of all of them.
 
     Scores are grouped by channel, or for several series by channel within series: group s C + c.
 
@@ -82,7 +85,9 @@ def backtest(
     channels = rows.values.shape[1]
     numbers, places = _windows(rows, origins, several=isinstance(series, Sequence))
     units = None if scale is None else _scale(scale, len(rows.lengths), channels)
-    scores = {name: Scores(horizon, len(rows.lengths) * channels, levels) for name in forecasters}
+    groups = len(rows.lengths) * channels
+    scores = dict(onto or {})
+    scores |= {name: Scores(horizon, groups, levels) for name in forecasters if name not in scores}
     size = batch_size or max(1, BATCH_VALUES // ((lookback + horizon) * channels))
     for start in range(0, len(places), size):
         batch = slice(start, start + size)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..architecture import below
+from ..distributions import read_on
 from ..forecast_architecture import ForecastArchitecture
 from .feedforward import Feedforward
 from .stack import Stack, State
@@ -28,14 +29,21 @@ class ForecastRuntime:
         self.future = None if future is None else Feedforward.linear(future)
         self.output = Feedforward.linear(weights["output.weight"], weights["output.bias"])
 
-    def run(self, x: Array, future: Array | None = None) -> Array:
+    def run(
+        self, x: Array, future: Array | None = None, shift: Array | None = None, scale: Array | None = None
+    ) -> Array:
         """Read segments x [n, B·C, I], and what is known of the segments ahead [m, B·C, w·F].
+
+        shift, scale: of the window [B·C, 1, J], float64; where counts are decoded stepwise.
 
         Returns [B·C, h, J, Q]: for each sequence, step ahead and target of the sequence, Q numbers.
         """
         sizes, rows = self.architecture, x.shape[1]
         y, state = self.stack.sequence(self._entered(x), self.stack.initial_state(rows))
-        ahead = self._stepwise(y[-1], state, future) if sizes.stepwise else self._direct(rows, state, future)
+        if sizes.stepwise:
+            ahead = self._stepwise(y[-1], state, future, shift, scale)
+        else:
+            ahead = self._direct(rows, state, future)
         whole = ahead.reshape(-1, rows, sizes.segment, sizes.joint, sizes.outputs)
         joined = np.moveaxis(whole, 0, 1).reshape(rows, -1, sizes.joint, sizes.outputs)
         result: Array = joined[:, : sizes.horizon]
@@ -60,12 +68,15 @@ class ForecastRuntime:
         y, _ = self.stack.step(np.ascontiguousarray(entered).reshape(count * rows, -1), every)
         return self.output.step(y)[0]
 
-    def _stepwise(self, y: Array, state: State, future: Array | None) -> Array:
+    def _stepwise(
+        self, y: Array, state: State, future: Array | None, shift: Array | None, scale: Array | None
+    ) -> Array:
         sizes, ahead = self.architecture, []
         for place in range(sizes.future_segments):
             ahead.append(self.output.step(np.ascontiguousarray(y))[0])
             if place + 1 < sizes.future_segments:
-                read = ahead[-1].reshape(len(y), -1, sizes.outputs)[..., sizes.middle]
+                numbers = ahead[-1].reshape(len(y), sizes.segment, sizes.joint, sizes.outputs)
+                read = read_on(sizes.likelihood, numbers[..., sizes.middle], shift, scale).reshape(len(y), -1)
                 parts = [read, np.ones_like(read)] if sizes.masked else [read]
                 if future is not None:
                     parts.append(future[place])

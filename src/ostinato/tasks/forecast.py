@@ -4,34 +4,38 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import cells, model_file
+from .. import cells, margins, model_file
 from ..architecture import below
 from ..cells import Cell
 from ..data.arrays import is_arrays
+from ..data.counts import check_counts
 from ..data.extension import extended, known_ends
 from ..data.forecast_encoder import ForecastEncoder
-from ..data.forecast_table import forecast_like, with_future
+from ..data.forecast_table import forecast_like, paths_like, with_future
 from ..data.frequency import Frequency
 from ..data.layout import Table, panel_of
 from ..data.panel import Panel
-from ..data.splits import split
-from ..data.windows import Encoded, Origins, Scaling, gather, origins, undone
+from ..data.splits import Parts, split
+from ..data.windows import Encoded, Origins, Scaling, by_sequence, by_window, gather, origins
+from ..distributions import distribution_of, is_of_counts
 from ..errors import DataError, FileFormatError, OptionError, OstinatoError
 from ..evaluate.linear import Ridge
+from ..evaluate.share import Pair, best_share
 from ..forecast_architecture import ForecastArchitecture
 from ..runtime.forecast import ForecastRuntime
 from ..versions import versions
-from .forecast_evaluation import ForecastEvaluation, evaluated
+from .forecast_evaluation import ForecastEvaluation, Tested, Watch, evaluated
 from .forecast_file import Document, check_document, linear_of
 from .forecast_fitting import (
     architecture_of,
+    cycles_of,
     digest_of,
     frequency_name,
     layout_of,
@@ -40,6 +44,8 @@ from .forecast_fitting import (
     told,
 )
 from .forecast_options import ForecastOptions, check, sized
+from .forecast_paths import check_ranks, ranks_of, sampled
+from .forecast_refitting import options_of_refits, refitted, stretches
 from .options import make, options_of
 from .resuming import check_checkpoint, check_same
 
@@ -47,6 +53,8 @@ Array = NDArray[Any]
 TASK = "forecast"
 BATCH_ROWS = 4096
 """Sequences that are forecast at a time; bounds memory."""
+SHARE_SEQUENCES = 16384
+"""Sequences that decide on the share of the network at most, evenly spread."""
 
 
 class Forecaster:
@@ -66,7 +74,7 @@ class Forecaster:
     target each, is what served the validation part best (`share_`, of the network).
 
     After `fit` or `ostinato.load`: ``options_`` (with every size set), ``encoder_``, ``architecture_``, ``weights_``,
-    ``share_``, ``season_``, ``history_``. Only `fit` needs torch.
+    ``share_``, ``ranks_`` (what `sample` draws from), ``season_``, ``history_``. Only `fit` needs torch.
 
     Raises OptionError, in `fit`, for an unknown option, or one that is out of range.
     """
@@ -78,6 +86,7 @@ class Forecaster:
     weights_: dict[str, Any]
     linear_: Ridge | None
     share_: Array
+    ranks_: Array | None
     season_: int
     frequency_: Frequency | None
     data_: dict[str, Any]
@@ -166,7 +175,9 @@ class Forecaster:
         kept: Any,
         report: Any,
         started: float,
+        parts: Parts | None = None,
     ) -> None:
+        """Learn from a table. parts: those of its series, where they are not what the options' split gives."""
         from ..training import forecast as training
 
         panel, roles = table.panel, table.roles
@@ -174,17 +185,30 @@ class Forecaster:
         season = options.season or (1 if panel.frequency is None else panel.frequency.season)
         longest = int((ends - panel.starts[:-1]).max(initial=0))
         horizon = options.horizon or max(1, min(season, longest // 4))
-        parts = split(panel, ends, options.split, horizon)
+        parts = parts or split(panel, ends, options.split, horizon)
         learned = parts.train - panel.starts[:-1]
         options = msgspec.structs.replace(options, horizon=horizon)
+        if is_of_counts(options.likelihood):
+            check_counts(panel, roles.targets)
+            options = msgspec.structs.replace(options, scaling="window")
         options = sized(
-            options, int(learned.max()), int(np.maximum(learned - horizon, 0).sum()), panel.num_series, season
+            options,
+            int(learned.max()),
+            int(np.maximum(learned - horizon, 0).sum()),
+            panel.num_series,
+            len(roles.targets),
+            season,
         )
         report.say(told(panel, parts, options, season))
         is_train = rows_before(panel, parts.train)
-        with_calendar = panel.times.dtype.kind == "M" if options.calendar is None else options.calendar
         scaling: Scaling = options.scaling or "level"
-        encoder = ForecastEncoder.fit(panel, roles, is_train, scaling == "level", with_calendar)
+        # A straight line through counts is no count.
+        with_linear = options.linear == "auto" and not is_of_counts(options.likelihood)
+        linear = linear_model(panel, roles, parts, options, report) if with_linear else None
+        cycles = cycles_of(panel, roles, parts, options, linear)
+        if cycles:
+            report.say(f"of the calendar: {', '.join(cycles)}")
+        encoder = ForecastEncoder.fit(panel, roles, is_train, scaling == "level", cycles)
         encoded = encoder.encode(panel)
         lookback = options.lookback or 1
         is_whole = bool((learned >= lookback + horizon).all())
@@ -205,7 +229,6 @@ class Forecaster:
             )
         if kept is not None and kept.plan.data != series.digest:
             raise OptionError("the checkpoint was made from other series.", "give the same files.")
-        linear = linear_model(panel, roles, parts, options, report) if options.linear == "auto" else None
         outcome = training.fit(architecture, options, series, report, started, checkpoint, kept)
         self.options_, self.encoder_, self.architecture_ = options, encoder, architecture
         self.weights_, self.history_ = outcome.weights, outcome.history
@@ -219,28 +242,22 @@ class Forecaster:
             report.say(
                 f"of the forecast {100 * self.share_.mean():.0f} % is the network's and the rest the linear model's"
             )
+        self.ranks_ = ranks_of(self, panel, encoded, series.valid)
 
     def _best_share(self, panel: Panel, encoded: Encoded, windows: Origins) -> Array:
-        """Return the share of the network for each target, one for all of many series, that validation errors ask for.
+        """Return the share of the network for each target that validation errors ask for."""
+        channels = len(self.encoder_.means)
+        few = windows.take(slice(None, None, -(-len(windows) * channels // SHARE_SEQUENCES)))
+        return best_share(self._beside_truth(panel, encoded, few), panel.num_series, channels)
 
-        Of y = s · network + (1 - s) · linear, the s between 0 and 1 with the least squared error.
-        """
-        few = windows.take(slice(None, None, -(-len(windows) * len(self.encoder_.means) // 16384)))
-        middle = self.options_.quantiles.index(0.5)
-        products = squares = np.zeros(len(self.encoder_.means))
-        values = panel.matrix(self.encoder_.roles.targets)
-        for some, network, linear in self._pairs(panel, encoded, few):
+    def _beside_truth(self, panel: Panel, encoded: Encoded, windows: Origins) -> Iterator[Pair]:
+        """Yield the forecasts of the network and of the linear model, and what came."""
+        middle, values = self.options_.quantiles.index(0.5), panel.matrix(self.encoder_.roles.targets)
+        for some, network, linear in self._pairs(panel, encoded, windows):
             assert linear is not None
-            truth = values[some.rows[:, None] + np.arange(self.architecture_.horizon)]
-            apart, left = network[..., middle] - linear[..., middle], truth - linear[..., middle]
-            is_known = ~np.isnan(apart + left)
-            scale = _size(truth, is_known) if panel.num_series > 1 else 1.0
-            products = products + np.where(is_known, apart * left / scale**2, 0).sum((0, 1))
-            squares = squares + np.where(is_known, apart**2 / scale**2, 0).sum((0, 1))
-        if panel.num_series > 1:
-            products, squares = (np.full(len(products), each.sum()) for each in (products, squares))
-        share: Array = np.clip(np.divide(products, squares, out=np.ones_like(products), where=squares > 0), 0, 1)
-        return share
+            series = np.searchsorted(panel.starts, some.begins, side="right") - 1
+            truth = values[some.rows[:, None] + np.arange(self.horizon_)]
+            yield Pair(series, network[..., middle], linear[..., middle], truth)
 
     # ---- forecasting
 
@@ -256,26 +273,44 @@ class Forecaster:
             self._runtime = ForecastRuntime(self.architecture_, self.weights_)
         return self._runtime
 
-    def _pairs(self, panel: Panel, encoded: Encoded, windows: Origins) -> Iterator[tuple[Origins, Array, Array | None]]:
-        """Yield windows, some at a time, with quantiles [B, h, C, Q] of the network and of the linear model."""
+    def _pairs(
+        self, panel: Panel, encoded: Encoded, windows: Origins, levels: Array | None = None
+    ) -> Iterator[tuple[Origins, Array, Array | None]]:
+        """Yield windows, some at a time, with quantiles [B, h, C, Q] of the network and of the linear model.
+
+        levels: other ones than those of the options, for a distribution: [Q], or for each value [W, h, C, Q].
+        """
         sizes, targets = self.architecture_, panel.matrix(self.encoder_.roles.targets)
+        distribution = distribution_of(sizes.likelihood, self.options_.quantiles)
+        done, asked = 0, np.array(self.options_.quantiles) if levels is None else levels
         for some in _batches(windows, max(1, BATCH_ROWS * sizes.joint // sizes.channels)):
             batch = gather(encoded, sizes, some, self.options_.scaling or "level")
-            network = self.encoder_.decode(undone(self.runtime.run(batch.x, batch.future), batch, sizes.channels))
+            at = asked if asked.ndim == 1 else asked[done : done + len(some)]
+            done += len(some)
+            outputs = self.runtime.run(batch.x, batch.future, batch.shift, batch.scale)
+            own = at if at.ndim == 1 else by_sequence(at, sizes.joint)
+            quantiles = distribution.quantiles(outputs, own, batch.shift, batch.scale)
+            network = self.encoder_.decode(by_window(quantiles, sizes.channels))
             linear = None
             if self.linear_ is not None:
                 history = _history(targets, some, self.linear_.lookback)
-                linear = _with_bands(self.linear_, history, self.options_.quantiles)
+                linear = _with_bands(self.linear_, history, at)
             yield some, network, linear
 
-    def forecasts(self, panel: Panel, encoded: Encoded, windows: Origins) -> Iterator[tuple[Origins, Array]]:
-        """Yield windows, some at a time, with the quantiles of their horizons [B, h, C, Q], which rise."""
+    def forecasts(
+        self, panel: Panel, encoded: Encoded, windows: Origins, levels: Array | None = None
+    ) -> Iterator[tuple[Origins, Array]]:
+        """Yield windows, some at a time, with the quantiles of their horizons [B, h, C, Q].
+
+        They rise. levels: where the forecast is a distribution, other ones than those of the options: [Q], or for each
+        value, in any order, [W, h, C, Q].
+        """
         share = self.share_[:, None]
-        for some, network, linear in self._pairs(panel, encoded, windows):
+        for some, network, linear in self._pairs(panel, encoded, windows, levels):
             joined = network
             if linear is not None:
                 joined = np.where(np.isnan(linear), network, share * network + (1 - share) * linear)
-            yield some, np.sort(joined, axis=-1)
+            yield some, np.sort(joined, axis=-1) if levels is None else joined
 
     def panel(self, data: Any) -> Panel:
         """Return data as the model reads it. Raises DataError."""
@@ -285,7 +320,10 @@ class Forecaster:
         if future is not None and is_arrays(data):
             raise DataError("arrays have no rows of the future.", "give a frame, or a file.")
         whole = data if future is None else with_future(data, future)
-        return panel_of(whole, layout_of(self.options_, self.encoder_.roles), self.frequency_)
+        table = panel_of(whole, layout_of(self.options_, self.encoder_.roles), self.frequency_)
+        if is_of_counts(self.options_.likelihood):
+            check_counts(table.panel, self.encoder_.roles.targets)
+        return table
 
     def predict(self, data: Any = None, future: Any = None) -> Any:
         """Forecast the horizon after the last known target of each series.
@@ -299,13 +337,51 @@ class Forecaster:
         Raises DataError (the data cannot be used, or what is to be known ahead is missing).
         """
         data, table = self._read("predict", data, future)
+        panel, windows, times = self._ahead(table)
+        found = [forecast for _, forecast in self.forecasts(panel, self.encoder_.encode(panel), windows)]
+        return forecast_like(data, panel, times, np.concatenate(found), self.options_.quantiles, table.roles)
+
+    def sample(self, data: Any = None, future: Any = None, paths: int = 100, seed: int = 0) -> Any:
+        """Draw paths of the horizon after the last known target of each series: each is one that may come, as a whole.
+
+        data, future: as for `predict`. Each value is distributed as the forecast says; how the steps and the targets of
+        a path go together is taken from the validation part (`forecast_paths`). With the same seed, a series has the
+        same paths in any company, as far as it has the same forecasts; of a path's number nothing follows for another
+        series.
+
+        Returns a frame of the kind that data is: series, time, path (0, 1, …) and a column a target. For arrays: paths
+        [N, h] or [N, h, C], or a list of them.
+
+        Raises DataError as `predict` does, OptionError for no path, a seed below 0, or more paths than memory takes,
+        OstinatoError for a model that does not know how its errors go together.
+        """
+        if paths < 1 or seed < 0:
+            raise OptionError(f"paths are 1 or more and a seed is 0 or more, not {paths} and {seed}.")
+        data, table = self._read("sample", data, future)
+        self._check_ranks()
+        panel, windows, times = self._ahead(table)
+        return paths_like(data, panel, times, sampled(self, panel, windows, paths, seed), table.roles)
+
+    def _check_ranks(self) -> None:
+        """Raise OstinatoError where there is nothing to draw paths from."""
+        if self.ranks_ is None and len(self.options_.quantiles) < 2 and self.options_.likelihood == "quantiles":
+            raise OstinatoError(
+                "this forecaster has one quantile, which says nothing of how far off the truth may be.",
+                "train it with more --quantiles, or with a --likelihood.",
+            )
+        if self.ranks_ is None:
+            raise OstinatoError(
+                "this model file does not say how the errors of a path go together.",
+                "it is older than sample paths: train it again.",
+            )
+
+    def _ahead(self, table: Table) -> tuple[Panel, Origins, Array]:
+        """Return a panel that reaches a horizon beyond the ends of its series, the windows there, and times [S, h]."""
         roles = self.encoder_.roles
         panel, ends = extended(table.panel, known_ends(table.panel, roles.targets), self.horizon_, roles.static)
         self._check_known(panel, ends)
-        windows = Origins(ends, panel.starts[:-1], panel.starts[1:])
-        found = [forecast for _, forecast in self.forecasts(panel, self.encoder_.encode(panel), windows)]
         times = panel.times[ends[:, None] + np.arange(self.horizon_)]
-        return forecast_like(data, panel, times, np.concatenate(found), self.options_.quantiles, table.roles)
+        return panel, Origins(ends, panel.starts[:-1], panel.starts[1:]), times
 
     def _read(self, use: str, data: Any, future: Any = None) -> tuple[Any, Table]:
         """Return data and its table: of what `fit` was given, where None is. Raises DataError."""
@@ -341,6 +417,9 @@ class Forecaster:
         standardised: bool = False,
         season: int | None = None,
         stride: int = 1,
+        refit: int | None = None,
+        quiet: bool = False,
+        watch: Watch | None = None,
         progress: Any = lambda done: None,
     ) -> ForecastEvaluation:
         """Back-test on the test part of some series, beside baselines; every origin forecasts from what precedes it.
@@ -350,25 +429,46 @@ class Forecaster:
         standardised: figures on targets less their training mean over their training deviation. season: the rows of a
         season, for MASE and seasonal naive; by default that of the frequency. stride: rows from origin to origin.
 
-        Raises DataError where no window fits, OptionError for a season or stride below 1.
+        refit: cut what is tested into so many stretches, of each series its own, and forecast each with a model that
+        has learned anew from the rows before it: the same options, seed, number of training steps and rows to
+        validate. This object stays as it is. It needs torch. quiet: say nothing of it on standard error.
+        watch: is shown every forecast as it is made, such as `forecast_plot.Shown`.
+
+        Raises DataError where no window fits, OptionError for a number below 1 or more refits than origins,
+        MissingExtraError for a refit without torch.
         """
-        for name, value in (("windows", windows), ("season", season), ("stride", stride)):
+        for name, value in (("windows", windows), ("season", season), ("stride", stride), ("refit", refit)):
             if value is not None and value < 1:
                 raise OptionError(f"{name} must be at least 1, not {value}.")
         _, table = self._read("evaluate", data)
-        panel, roles = table.panel, self.encoder_.roles
-        ends = known_ends(panel, roles.targets)
-        part, first, last = self._tested(panel, ends, windows, stride)
+        panel = table.panel
+        part, first, last = self._tested(panel, windows, stride)
         walked = origins(panel.starts, first, last, self.horizon_, stride=stride)
         if not len(walked):
             raise DataError(f"no series has the {self.horizon_} rows that a test takes.", "give longer series.")
-        return evaluated(self, panel, walked, first, part, season or self.season_, standardised, progress)
+        walk: Iterable[tuple[Forecaster, Origins]] = [(self, walked)]
+        if refit is not None:
+            cut, parts = stretches(walked, panel.starts, first, refit), self._parts(panel)
+            walk = refitted(self._anew, table, parts.valid - parts.train, cut, quiet)
+        tested = Tested(panel, walked, part, first, season or self.season_, standardised)
+        return evaluated(self, tested, walk, watch, progress)
 
-    def _tested(self, panel: Panel, ends: Array, windows: int | None, stride: int) -> tuple[str, Array, Array]:
+    def _anew(self, table: Table, parts: Parts, report: Any) -> Forecaster:
+        """Return a forecaster with the same options and cell that has learned from a table, in as many steps."""
+        other, options = Forecaster(), options_of_refits(self.options_, int(self.history_[-1]["step"]))
+        other._fit(table, self.architecture_.cell, options, None, None, report, time.monotonic(), parts)
+        return other
+
+    def _parts(self, panel: Panel) -> Parts:
+        """Return the parts of a panel's series, as the model's split says. Raises DataError, OptionError."""
+        return split(panel, known_ends(panel, self.encoder_.roles.targets), self.options_.split, self.horizon_)
+
+    def _tested(self, panel: Panel, windows: int | None, stride: int) -> tuple[str, Array, Array]:
         """Return the name of the part that is tested, its first row and the one after its last of each series."""
         if windows is not None:
+            ends = known_ends(panel, self.encoder_.roles.targets)
             return "last", np.maximum(panel.starts[:-1], ends - self.horizon_ - (windows - 1) * stride), ends
-        parts = split(panel, ends, self.options_.split, self.horizon_)
+        parts = self._parts(panel)
         if (parts.test - parts.valid >= self.horizon_).any():
             return "test", parts.valid, parts.test
         return "validation", parts.train, parts.valid
@@ -396,6 +496,8 @@ class Forecaster:
         if self.linear_ is not None:
             kept = {"matrices": self.linear_.matrices_, "residuals": self.linear_.residuals_}
             tensors |= {f"linear.{name}": array.astype(np.float32) for name, array in kept.items()}
+        if self.ranks_ is not None:
+            tensors["ranks"] = self.ranks_
         model_file.write(path, TASK, document, tensors)
 
     @classmethod
@@ -411,7 +513,7 @@ class Forecaster:
         check_document(path, document, architecture)
         if architecture.num_layers > len(tensors):
             raise FileFormatError(f"{path} is damaged: its sizes are impossible.")
-        odd = [name for name in tensors if not name.startswith(("network.", "linear."))]
+        odd = [name for name in tensors if not name.startswith(("network.", "linear.")) and name != "ranks"]
         if odd:
             raise FileFormatError(f"{path} has a tensor too many: {odd[0]!r:.80}.")
         model_file.check_shapes(path, below("network", tensors), architecture.weight_shapes())
@@ -425,6 +527,7 @@ class Forecaster:
         forecaster.weights_ = below("network", tensors)
         forecaster.linear_ = linear_of(path, below("linear", tensors), document)
         forecaster.share_, forecaster.season_ = np.array(document.share), document.season
+        forecaster.ranks_ = check_ranks(path, tensors["ranks"], architecture) if "ranks" in tensors else None
         forecaster.frequency_ = document.frequency
         forecaster.data_, forecaster.history_ = document.data, document.history
         forecaster.versions_ = document.versions
@@ -446,20 +549,17 @@ class Forecaster:
         }
 
 
-def _with_bands(linear: Ridge, history: Array, levels: tuple[float, ...]) -> Array:
+def _with_bands(linear: Ridge, history: Array, levels: Array) -> Array:
     """Return quantiles [B, h, C, Q] of a linear model around its forecast, which is the middle one.
 
-    That its validation errors were not around zero is no sign that those to come will not be.
+    levels: [Q], of which one is 0.5, or for each value [B, h, C, Q]. That its validation errors were not around zero is
+    no sign that those to come will not be.
     """
-    quantiles = linear.quantiles(history, levels)
-    middle = levels.index(0.5)
+    if levels.ndim > 1:
+        return margins.read(_with_bands(linear, history, np.array(margins.LEVELS)), margins.LEVELS, levels)
+    quantiles = linear.quantiles(history, levels.tolist())
+    middle = levels.tolist().index(0.5)
     return quantiles - quantiles[..., [middle]] + linear.predict(history)[..., None]
-
-
-def _size(values: Array, is_known: Array) -> Array:
-    """Return the mean absolute value of each window and target [B, 1, C], of those that are known."""
-    sums = np.where(is_known, np.abs(values), 0).sum(axis=1, keepdims=True)
-    return np.asarray(sums / np.maximum(is_known.sum(axis=1, keepdims=True), 1) + 1e-12)
 
 
 def _batches(windows: Origins, size: int) -> Iterator[Origins]:

@@ -12,6 +12,7 @@ import numpy as np
 from .. import model_file
 from ..data.forecast_encoder import ForecastEncoder, InputEncoder
 from ..data.frequency import Frequency
+from ..distributions import distribution_of
 from ..errors import FileFormatError, OstinatoError
 from ..evaluate.linear import Ridge
 from ..forecast_architecture import ForecastArchitecture
@@ -47,9 +48,11 @@ def check_document(path: str | os.PathLike[str], document: Document, architectur
     except OstinatoError as error:
         raise FileFormatError(f"{path} is damaged: {error.message}") from None
     channels = {len(each) for each in (encoder.roles.targets, encoder.means, encoder.deviations, document.share)}
+    distribution = distribution_of(options.likelihood, options.quantiles)
     same = (
         (options.horizon, options.lookback, options.segment) == (sizes.horizon, sizes.lookback, sizes.segment),
-        (len(options.quantiles), options.quantiles.index(0.5)) == (sizes.outputs, sizes.middle),
+        (options.likelihood, distribution.outputs, distribution.middle)
+        == (sizes.likelihood, sizes.outputs, sizes.middle),
         (encoder.past_size, encoder.future_size) == (sizes.past_size, sizes.future_size),
         channels == {sizes.channels},
         all(

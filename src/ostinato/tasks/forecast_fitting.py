@@ -10,13 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cells import Cell
+from ..data.calendar import phases, recurring
 from ..data.forecast_encoder import ForecastEncoder
 from ..data.layout import Layout
 from ..data.panel import Panel, Roles
 from ..data.splits import Parts
 from ..data.windows import Encoded
+from ..distributions import distribution_of
 from ..errors import DataError, OptionError
+from ..evaluate.cycles import telling
 from ..evaluate.linear import Ridge
+from ..evaluate.windows import Range, Rows
 from ..forecast_architecture import ForecastArchitecture
 from .forecast_options import ForecastOptions
 
@@ -63,6 +67,7 @@ def architecture_of(
             "the stepwise decoder reads inputs that are known ahead alone.",
             "leave out --past, or use --decoder direct.",
         )
+    distribution = distribution_of(options.likelihood, options.quantiles)
     return ForecastArchitecture(
         cell,
         options.hidden_size or 1,
@@ -71,30 +76,26 @@ def architecture_of(
         options.lookback or 1,
         options.horizon or 1,
         options.segment or 1,
-        len(options.quantiles),
+        distribution.outputs,
         encoder.past_size,
         encoder.future_size,
         options.channels == "mixed",
         masked,
         options.decoder == "stepwise",
-        options.quantiles.index(0.5),
+        distribution.middle,
+        options.likelihood,
     )
 
 
 def linear_model(panel: Panel, roles: Roles, parts: Parts, options: ForecastOptions, report: Any) -> Ridge | None:
     """Return the linear model; None where no window is long enough for one."""
-    begins = panel.starts[:-1]
-    learned, checked = parts.train - begins, parts.valid - begins
     values = panel.matrix(roles.targets)
     lookback = min(LINEAR_LOOKBACK, options.lookback or 1)
     series = [values[panel.rows(number)] for number in range(panel.num_series)]
+    learned, checked = _ranges(panel, parts)
     report.say("the linear model …")
     try:
-        linear = Ridge(lookback, options.horizon or 1, shared=panel.num_series > 1).fit(
-            series,
-            [(0, int(last)) for last in learned],
-            [(int(first), int(last)) for first, last in zip(learned, checked, strict=True)],
-        )
+        linear = Ridge(lookback, options.horizon or 1, shared=panel.num_series > 1).fit(series, learned, checked)
     except DataError as error:
         report.say(f"no linear model: {error.message}")
         return None
@@ -107,6 +108,29 @@ def linear_model(panel: Panel, roles: Roles, parts: Parts, options: ForecastOpti
     # As the file will have it, so that a model that was saved and opened forecasts the same.
     linear.matrices_, linear.residuals_ = _rounded(linear.matrices_), _rounded(errors[few])
     return linear
+
+
+def cycles_of(panel: Panel, roles: Roles, parts: Parts, options: ForecastOptions, linear: Ridge | None) -> list[str]:
+    """Return the cycles of the calendar that are inputs.
+
+    Those that recur in the training rows, if asked for or where there is no linear model; by default, of these, those
+    that tell what the linear model does not know.
+    """
+    if options.calendar is False or panel.times.dtype.kind != "M":
+        return []
+    found = recurring(panel.times[rows_before(panel, parts.train)], panel.frequency)
+    if options.calendar or linear is None:
+        return found
+    every = phases(panel.times, panel.frequency)
+    rows = Rows(panel.matrix(roles.targets), panel.starts)
+    return telling(linear, rows, {name: every[name] for name in found}, *_ranges(panel, parts))
+
+
+def _ranges(panel: Panel, parts: Parts) -> tuple[list[Range], list[Range]]:
+    """Return the rows of each series that are learned from, and those that validate."""
+    begins = panel.starts[:-1]
+    learned, checked = (parts.train - begins).tolist(), (parts.valid - begins).tolist()
+    return [(0, last) for last in learned], list(zip(learned, checked, strict=True))
 
 
 def _rounded(values: Array) -> Array:

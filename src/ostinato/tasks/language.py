@@ -25,13 +25,14 @@ from ..runtime import SymbolRuntime
 from ..runtime.sampling import Sampling
 from ..stored import kind_of
 from ..versions import versions
-from .language_options import LanguageOptions, check, sized
+from .language_options import LanguageOptions, sized
 from .options import Natural, make
 from .resuming import check_checkpoint, check_same
 from .runs import Runs
+from .training_options import check_training
 
 if TYPE_CHECKING:
-    from ..training.language import Plan
+    from ..training.session import Plan
 
 TASK = "language"
 Figures = dict[str, float]
@@ -137,7 +138,7 @@ class LanguageModel(Runs):
         from ..training.report import Report
 
         started = time.monotonic()
-        check(self.options)
+        check_training(self.options)
         check_checkpoint(checkpoint, resume)
         with Report(quiet, log) as report:
             held_out = None if valid is None else self._text(valid)
@@ -177,7 +178,7 @@ class LanguageModel(Runs):
         self.__dict__.pop("_runtime", None)
         return self
 
-    def _resumed(self, plan: Plan, digest: str) -> LanguageOptions:
+    def _resumed(self, plan: Plan[LanguageOptions], digest: str) -> LanguageOptions:
         """Return the plan's options, with the threads and the device given now.
 
         Raises OptionError where cell, text or options given now contradict the plan's.

@@ -7,15 +7,14 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from ..errors import OptionError
-from .options import Count, Duration, Natural, NotNegative, Options, Part, Positive, Share, Threads, says
+from .options import Count, Part, Share, says
+from .training_options import DEFAULT_SECONDS, TrainingOptions, timed
 
-DEFAULT_SECONDS = 300.0
 MAX_EPOCHS = 50
 """Epochs after which more time does not help: a plan made from ``--time`` stops there."""
 
 
-class LanguageOptions(Options, frozen=True, kw_only=True):
+class LanguageOptions(TrainingOptions, frozen=True, kw_only=True):
     """How a language model is built and trained. None: chosen from the text's length and the stated time."""
 
     cell: Annotated[str, says("the recurrence: a name listed by `ostinato cells`, or FILE.py:NAME")] = "lstm"
@@ -31,9 +30,6 @@ class LanguageOptions(Options, frozen=True, kw_only=True):
         ),
     ] = None
     tokens: Annotated[Literal["characters", "bytes"], says("what a symbol is; bytes take any file")] = "characters"
-    time: Annotated[Duration | None, says("the time that all may take, such as 90s or 10m, by default 5m")] = None
-    steps: Annotated[Count | None, says("the number of training steps, instead of a time")] = None
-    epochs: Annotated[Positive | None, says("the number of passes over the text, instead of a time")] = None
     batch_size: Annotated[
         Count | None,
         says("the number of parallel streams, by default 32 (16 up to 256 units), or what a short text fills"),
@@ -42,26 +38,7 @@ class LanguageOptions(Options, frozen=True, kw_only=True):
         Count | None,
         says("the steps that gradients go back, by default 64, or what a short text fills"),
     ] = None
-    learning_rate: Annotated[
-        Positive | None, says("the highest learning rate of AdamW, by default 0.004 for 512 units and more for fewer")
-    ] = None
-    warmup_steps: Annotated[
-        Natural, says("the number of steps in which the learning rate rises, at most a tenth of all")
-    ] = 20
-    weight_decay: Annotated[NotNegative, says("AdamW's decay of matrices")] = 0.01
-    clip_norm: Annotated[Positive, says("the norm to which gradients are clipped")] = 1.0
-    evaluations: Annotated[Count, says("the number of evaluations; the best one's weights are kept")] = 10
     valid_fraction: Annotated[Part, says("the share of the text, at its end, that is held out")] = 0.1
-    seed: Annotated[Natural, says("the seed of all that is random")] = 0
-    device: Annotated[str, says("where to train: cpu, cuda, cuda:1, …; auto takes a GPU if there is one")] = "auto"
-    threads: Annotated[Threads | None, says("the number of CPU threads, by default all cores")] = None
-
-
-def check(options: LanguageOptions) -> None:
-    """Raise OptionError where options contradict each other."""
-    given = [name for name in ("time", "steps", "epochs") if getattr(options, name) is not None]
-    if len(given) > 1:
-        raise OptionError(f"{' and '.join(given)} exclude each other.", "give one of --time, --steps and --epochs.")
 
 
 def sized(options: LanguageOptions, length: int) -> LanguageOptions:
@@ -89,6 +66,4 @@ def sized(options: LanguageOptions, length: int) -> LanguageOptions:
         "learning_rate": min(0.01, float(f"{0.004 * 512 / hidden:.2g}")),
     }
     missing = {name: value for name, value in chosen.items() if getattr(options, name) is None}
-    if (options.time, options.steps, options.epochs) == (None, None, None):
-        missing["time"] = DEFAULT_SECONDS
-    return msgspec.structs.replace(options, **missing)
+    return msgspec.structs.replace(options, time=timed(options), **missing)

@@ -69,10 +69,11 @@ class Option:
 
 @cache
 def options_of(struct: type[Options]) -> Mapping[str, Option]:
-    """Return every option of a struct, by keyword."""
+    """Return every option of a struct, by keyword: its own before those that it has from its base."""
     info = msgspec.inspect.type_info(struct)
     assert isinstance(info, msgspec.inspect.StructType)
-    return {option.name: option for option in map(_describe, info.fields)}
+    fields = sorted(info.fields, key=lambda field: field.name not in struct.__annotations__)
+    return {option.name: option for option in map(_describe, fields)}
 
 
 def make(struct: type[Struct], given: Mapping[str, Any]) -> Struct:

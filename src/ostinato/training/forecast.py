@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass
-from typing import Any
 
-import msgspec
 import torch
 
 from ..data.windows import Encoded, Origins, Scaling, Shuffled, gather
 from ..forecast_architecture import ForecastArchitecture
 from ..nn.forecast import ForecastNetwork
 from ..tasks.forecast_options import MAX_EPOCHS, ForecastOptions
-from ..tasks.options import Count
 from . import session
-from .loop import Run, Units
+from .loop import Units
 from .planning import as_set, device_of, own_randomness, threads
 from .report import Report
 from .session import Kept, Material, Outcome, carry_out
 
 TASK = "forecast"
+LOSSES = {"quantiles": "quantile loss"}
+"""What the loss is, where it is not that of a distribution."""
 EVALUATED_ROWS = 4096
 """Sequences that an evaluation during training reads at most, evenly spread; the rest would cost more than it tells."""
 BATCH_ROWS = 1024
 """Sequences that are evaluated at a time; bounds memory."""
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """What a run was set out to do: kept in its checkpoint, and not changed by going on from there."""
-
-    options: ForecastOptions
-    steps: Count
-    data: str
-    cell: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -48,9 +37,9 @@ class Series:
     digest: str
 
 
-def open_checkpoint(path: str | os.PathLike[str]) -> Kept[Plan]:
+def open_checkpoint(path: str | os.PathLike[str]) -> Kept[ForecastOptions]:
     """Read a checkpoint to go on from. Raises FileFormatError when there is none, or none that can be used."""
-    return session.open_checkpoint(path, TASK, Plan)
+    return session.open_checkpoint(path, TASK, ForecastOptions)
 
 
 def fit(
@@ -60,7 +49,7 @@ def fit(
     report: Report,
     started: float,
     checkpoint_path: str | os.PathLike[str] | None = None,
-    kept: Kept[Plan] | None = None,
+    kept: Kept[ForecastOptions] | None = None,
 ) -> Outcome:
     """Train, from the beginning or from what a checkpoint kept.
 
@@ -83,14 +72,17 @@ def fit(
             lambda: _mean_loss(network, series, judged),
             windows.steps_per_epoch,
             MAX_EPOCHS,
-            Units(windows.batch_size, "windows", "quantile loss"),
+            Units(windows.batch_size, "windows", LOSSES.get(architecture.likelihood, "negative log-likelihood")),
+            f"{architecture.cell.name}, {architecture.num_layers} × {architecture.hidden_size} units over "
+            f"{architecture.past_segments} segments of {architecture.segment} steps",
+            f"{len(windows.windows):,} windows",
         )
         return carry_out(
             TASK,
             material,
             options,
-            lambda steps: Plan(options, steps, series.digest, architecture.cell.to_data()),
-            lambda plan, run: _tell(plan, run, windows, architecture, report),
+            series.digest,
+            architecture.cell,
             report,
             started,
             checkpoint_path,
@@ -117,18 +109,3 @@ def _mean_loss(network: ForecastNetwork, series: Series, windows: Origins) -> fl
         count += known
     network.train(was_training)
     return total / max(count, 1.0)
-
-
-def _tell(plan: Plan, run: Run, windows: Shuffled, architecture: ForecastArchitecture, report: Report) -> None:
-    weights = sum(math.prod(shape) for shape in architecture.weight_shapes().values())
-    report.say(
-        f"{architecture.cell.name}, {architecture.num_layers} × {architecture.hidden_size} units over "
-        f"{architecture.past_segments} segments of {architecture.segment} steps, {weights:,} weights"
-    )
-    epochs = plan.steps / windows.steps_per_epoch
-    report.say(f"plan: --steps {plan.steps} ({epochs:.1f} epochs of {len(windows.windows):,} windows)")
-    if run.step:
-        report.say(f"going on after step {run.step:,}")
-    report.event(
-        "plan", steps=plan.steps, resumed_after=run.step, weights=weights, options=msgspec.to_builtins(plan.options)
-    )

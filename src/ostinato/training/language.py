@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass
-from typing import Any
 
-import msgspec
 import torch
 
 from ..architecture import SymbolArchitecture
@@ -15,23 +12,13 @@ from ..data.streams import Ids, Streams
 from ..errors import FileFormatError
 from ..nn.symbols import SymbolNetwork
 from ..tasks.language_options import MAX_EPOCHS, LanguageOptions
-from ..tasks.options import Count
 from . import session
-from .loop import Run, Units
+from .loop import Units
 from .planning import as_set, device_of, own_randomness, threads
 from .report import Report
 from .session import Kept, Material, Outcome, carry_out
 
 TASK = "language"
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """What a run was set out to do: kept in its checkpoint, and not changed by going on from there."""
-
-    options: LanguageOptions
-    steps: Count
-    data: str
-    cell: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -43,9 +30,9 @@ class Corpus:
     digest: str
 
 
-def open_checkpoint(path: str | os.PathLike[str]) -> Kept[Plan]:
+def open_checkpoint(path: str | os.PathLike[str]) -> Kept[LanguageOptions]:
     """Read a checkpoint to go on from. Raises FileFormatError when there is none, or none that can be used."""
-    kept = session.open_checkpoint(path, TASK, Plan)
+    kept = session.open_checkpoint(path, TASK, LanguageOptions)
     if kept.plan.options.num_layers > len(kept.tensors):
         raise FileFormatError(f"{path} is damaged: its sizes are impossible.")
     return kept
@@ -58,7 +45,7 @@ def fit(
     report: Report,
     started: float,
     checkpoint_path: str | os.PathLike[str] | None = None,
-    kept: Kept[Plan] | None = None,
+    kept: Kept[LanguageOptions] | None = None,
 ) -> Outcome:
     """Train, from the beginning or from what a checkpoint kept.
 
@@ -82,36 +69,19 @@ def fit(
             streams.steps_per_epoch,
             MAX_EPOCHS,
             Units(streams.batch_size * streams.sequence_length, "characters", "nats"),
+            f"{architecture.cell.name}, {architecture.num_layers} × {architecture.hidden_size} units",
+            f"{len(streams.ids):,} symbols",
+            # The hidden size may come from the stated time, so that steps alone would not give the same run.
+            f" --hidden {architecture.hidden_size}",
         )
         return carry_out(
             TASK,
             material,
             options,
-            lambda steps: Plan(options, steps, corpus.digest, architecture.cell.to_data()),
-            lambda plan, run: _tell(plan, run, streams, architecture, report),
+            corpus.digest,
+            architecture.cell,
             report,
             started,
             checkpoint_path,
             kept,
         )
-
-
-def _tell(plan: Plan, run: Run, streams: Streams, architecture: SymbolArchitecture, report: Report) -> None:
-    weights = sum(math.prod(shape) for shape in architecture.weight_shapes().values())
-    epochs = plan.steps / streams.steps_per_epoch
-    sizes = (
-        f"{architecture.cell.name}, {architecture.num_layers} × {architecture.hidden_size} units, {weights:,} weights"
-    )
-    report.say(sizes)
-    # The hidden size may come from the stated time, so that steps alone would not give the same run.
-    repeat = f"--steps {plan.steps} --hidden {architecture.hidden_size}"
-    report.say(f"plan: {repeat} ({epochs:.1f} epochs of {len(streams.ids):,} symbols)")
-    if epochs < 1:
-        report.say(
-            "that is less than one reading of the text: a longer --time, or a quieter machine, gives a better model"
-        )
-    if run.step:
-        report.say(f"going on after step {run.step:,}")
-    report.event(
-        "plan", steps=plan.steps, resumed_after=run.step, weights=weights, options=msgspec.to_builtins(plan.options)
-    )

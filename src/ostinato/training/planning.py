@@ -6,12 +6,13 @@ import copy
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from ..errors import OptionError
+from ..tasks.training_options import TrainingOptions
 from .loop import Settings, seconds_per_step, start
 from .report import Report
 
@@ -20,50 +21,6 @@ MEASURED_SHARE = 0.02
 """Share of the stated time that goes into measuring the speed, between 1 and 20 seconds."""
 SPARED_SHARE = 0.03
 """Share of the stated time that the plan leaves free, since speed is never quite what was measured."""
-
-
-class TrainingOptions(Protocol):
-    """The options of a task that decide how it trains."""
-
-    @property
-    def time(self) -> float | None:
-        """Seconds that all may take, or None."""
-        ...
-
-    @property
-    def steps(self) -> int | None:
-        """Training steps, or None."""
-        ...
-
-    @property
-    def epochs(self) -> float | None:
-        """Passes over the data, or None."""
-        ...
-
-    @property
-    def evaluations(self) -> int:
-        """Evaluations on held-out data."""
-        ...
-
-    @property
-    def learning_rate(self) -> float | None:
-        """The highest learning rate."""
-        ...
-
-    @property
-    def warmup_steps(self) -> int:
-        """Steps in which the learning rate rises."""
-        ...
-
-    @property
-    def weight_decay(self) -> float:
-        """AdamW's decay of matrices."""
-        ...
-
-    @property
-    def clip_norm(self) -> float:
-        """The norm to which gradients are clipped."""
-        ...
 
 
 def settings_of(options: TrainingOptions, steps: int) -> Settings:

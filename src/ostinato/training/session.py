@@ -6,29 +6,34 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from torch import nn
 
 from .. import model_file
+from ..cells import Cell
 from ..errors import FileFormatError
+from ..tasks.options import Count
+from ..tasks.training_options import TrainingOptions
 from . import checkpoint
 from .loop import Run, Units, start, train, weights_of
-from .planning import TrainingOptions, planned_steps, settings_of
+from .planning import planned_steps, settings_of
 from .report import Report
 
-
-class AnyPlan(Protocol):
-    """What a task's run was set out to do: kept in its checkpoint, and not changed by going on from there."""
-
-    @property
-    def steps(self) -> int:
-        """The training steps."""
-        ...
+Task = TypeVar("Task", bound=TrainingOptions)
 
 
-Plan = TypeVar("Plan", bound=AnyPlan)
+class Plan(msgspec.Struct, Generic[Task], frozen=True):
+    """What a run was set out to do: kept in its checkpoint, and not changed by going on from there.
+
+    options: the task's. steps: of training. data: a digest of what is learned from. cell: the recurrence, as data.
+    """
+
+    options: Task
+    steps: Count
+    data: str
+    cell: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,8 @@ class Outcome:
 class Material:
     """What a task brings: its network, the batch of each step, and the loss on held-out data.
 
-    most_epochs: passes over the data after which more time does not help.
+    most_epochs: passes over the data after which more time does not help. sizes: those of the network, in words.
+    amount: what an epoch reads. repeat: further flags that a repetition of the run needs beside its steps.
     """
 
     network: nn.Module
@@ -53,14 +59,17 @@ class Material:
     steps_per_epoch: int
     most_epochs: int
     units: Units
+    sizes: str
+    amount: str
+    repeat: str = ""
 
 
 @dataclass(frozen=True)
-class Kept(Generic[Plan]):
+class Kept(Generic[Task]):
     """An opened checkpoint of a task's run."""
 
     path: str | os.PathLike[str]
-    plan: Plan
+    plan: Plan[Task]
     checkpoint: checkpoint.Checkpoint
     tensors: dict[str, Any]
 
@@ -69,40 +78,41 @@ class Kept(Generic[Plan]):
         checkpoint.check(self.path, self.checkpoint, self.tensors, shapes)
 
 
-def open_checkpoint(path: str | os.PathLike[str], task: str, plan: type[Plan]) -> Kept[Plan]:
+def open_checkpoint(path: str | os.PathLike[str], task: str, options: type[Task]) -> Kept[Task]:
     """Read a checkpoint to go on from. Raises FileFormatError when there is none, or none that can be used."""
     if not Path(path).exists():
         raise FileFormatError(
             f"there is no checkpoint {path} to go on from.", "run the same command without --resume to begin."
         )
     opened, tensors = checkpoint.read(path, task)
-    return Kept(path, model_file.decode(path, opened.plan, plan), opened, tensors)
+    plan: Plan[Task] = model_file.decode(path, opened.plan, Plan[options])  # type: ignore[valid-type]
+    return Kept(path, plan, opened, tensors)
 
 
 def carry_out(
     task: str,
     material: Material,
-    options: TrainingOptions,
-    plan_of: Callable[[int], Plan],
-    tell: Callable[[Plan, Run], None],
+    options: Task,
+    data: str,
+    cell: Cell,
     report: Report,
     started: float,
     checkpoint_path: str | os.PathLike[str] | None = None,
-    kept: Kept[Plan] | None = None,
+    kept: Kept[Task] | None = None,
 ) -> Outcome:
     """Train, from the beginning or from what a checkpoint kept.
 
-    plan_of: the plan for a number of steps. tell: says what is about to happen. started: when the run's clock began
+    options: with every size set. data: a digest of what is learned from. started: when the run's clock began
     (`time.monotonic`). checkpoint_path: where to keep the run, so that it can go on after a stop.
 
     Raises TrainingError, Interrupted, FileFormatError (tensors that do not fit).
     """
-    plan = kept.plan if kept else plan_of(_steps(material, options, report, started))
+    plan = kept.plan if kept else Plan(options, _steps(material, options, report, started), data, cell.to_data())
     settings = settings_of(options, plan.steps)
     run = start(material.network, settings)
     if kept:
         checkpoint.restore(kept.path, run, kept.checkpoint, kept.tensors)
-    tell(plan, run)
+    _tell(material, plan, run, report)
 
     def save(run: Run) -> None:
         assert checkpoint_path is not None
@@ -114,6 +124,20 @@ def carry_out(
         keep(run)
     train(run, settings, material.batch, material.evaluate, keep, report, material.units)
     return Outcome(weights_of(run.best_weights), run.best_loss, run.history)
+
+
+def _tell(material: Material, plan: Plan[Any], run: Run, report: Report) -> None:
+    weights = sum(parameter.numel() for parameter in material.network.parameters())
+    epochs = plan.steps / material.steps_per_epoch
+    report.say(f"{material.sizes}, {weights:,} weights")
+    report.say(f"plan: --steps {plan.steps}{material.repeat} ({epochs:.1f} epochs of {material.amount})")
+    if epochs < 1:
+        report.say("that is less than one epoch: a longer --time, or a quieter machine, may give a better model")
+    if run.step:
+        report.say(f"going on after step {run.step:,}")
+    report.event(
+        "plan", steps=plan.steps, resumed_after=run.step, weights=weights, options=msgspec.to_builtins(plan.options)
+    )
 
 
 def _steps(material: Material, options: TrainingOptions, report: Report, started: float) -> int:
