@@ -151,7 +151,7 @@ def problem_of(
 ) -> Problem:
     """Return what `ostinato fit forecast` and `ostinato evaluate` are given, read and split as they do.
 
-    further: files that only the test has. options: of the fit. windows, season, standardised: of `evaluate`.
+    further: files that `evaluate` is given besides. options: of the fit. windows, season, standardised: of `evaluate`.
     """
     from ostinato.data.extension import known_ends
     from ostinato.data.layout import panel_of
@@ -172,8 +172,8 @@ def problem_of(
     panel, first = learned.panel, valid
     if further:
         panel = panel_of([*files, *further], layout_of(given, learned.roles)).panel
-        last = known_ends(panel, targets) - panel.starts[:-1]
     if windows is not None:
+        last = known_ends(panel, targets) - panel.starts[:-1]
         first = last - horizon - (windows - 1)
     season = season or given.season or (1 if panel.frequency is None else panel.frequency.season)
     values, inputs = panel.matrix(targets), _inputs(panel, learned.roles, train)

@@ -79,12 +79,12 @@ def test_negative_binomial_quantiles_are_the_least_counts_of_their_probability(l
 @pytest.mark.parametrize("largest", [3, 1e3, pytest.param(1e7, marks=pytest.mark.slow)])
 def test_many_negative_binomial_quantiles_at_a_time_equal_scipy(largest):
     random = np.random.default_rng(int(largest))
-    level, mean = random.random(2000), largest ** random.uniform(-1, 1, 1000)
+    level, mean = random.random(1000), largest ** random.uniform(-1, 1, 1000)
     dispersion = 10 ** random.uniform(-6, 2, 1000)
     size = 1 / dispersion
     found = negative_binomial_quantile(level, mean, dispersion)
     assert np.array_equal(found, stats.nbinom.ppf(level, size, size / (size + mean)))
-    assert not np.array_equal(found, stats.nbinom.ppf(level + 1e-3 * (1 - level), size, size / (size + mean)))
+    assert not np.array_equal(found, stats.nbinom.ppf(level + 0.03 * (1 - level), size, size / (size + mean)))
 
 
 def test_extreme_counts_end_in_a_number_or_in_none():
@@ -92,7 +92,10 @@ def test_extreme_counts_end_in_a_number_or_in_none():
     assert np.array_equal(negative_binomial_quantile(0.9, given, 1.0), [0, 0, np.nan, np.nan, LARGEST_COUNT], True)
     assert np.isnan(negative_binomial_quantile(0.5, 3.0, np.inf))
     assert negative_binomial_quantile(0.9, 1e8, 1e300) == 0
-    assert negative_binomial_quantile(1 - 1e-12, 1e5, 1000.0) == stats.nbinom.ppf(1 - 1e-12, 1e-3, 1e-3 / (1e-3 + 1e5))
+    far = stats.nbinom.ppf(0.9999, 1e-3, 1e-3 / (1e-3 + 1e5))
+    assert far > 1e8
+    assert negative_binomial_quantile(0.9999, 1e5, 1000.0) == pytest.approx(far, rel=1e-7)
+    assert np.signbit(negative_binomial_quantile(0.1, 0.01, 1.0)) == 0
 
 
 @examples(30, 1000, powers(-3, 5), powers(-3, 5), st.floats(1e-6, 1 - 1e-6))
@@ -210,7 +213,7 @@ def test_the_loss_of_counts_is_that_of_the_count_itself():
     """In the window's unit, and in float32, a count of 1,000,003 is none."""
     counts = np.array([0, 1, 17, 1_000_003.0]).reshape(4, 1, 1)
     shift, scale = np.full((4, 1, 1), 999_937.0), np.full((4, 1, 1), 321_077.7)
-    outputs = np.broadcast_to([0.01, -1.0], (4, 1, 1, 2))
+    outputs = np.tile([0.01, -1.0], (4, 1, 1, 1))
     within = ((counts - shift) / scale).astype(np.float32)
     assert not np.array_equal(shift + scale * within, counts)
     found = _losses("negative-binomial", outputs, within, shift, scale)

@@ -14,6 +14,10 @@ from .distributions import PARAMETRIC, Likelihood
 from .errors import ShapeError
 
 Natural = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+MOST_NUMBERS = 2**25
+"""Numbers that the forecast of one window takes at most: of float32, 128 MB. Not every size shows in the weights."""
+MOST_SEGMENTS = 2**20
+"""Segments of one window, past and ahead, at most."""
 
 
 class ForecastArchitecture(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=True):
@@ -36,7 +40,7 @@ class ForecastArchitecture(msgspec.Struct, frozen=True, dict=True, forbid_unknow
     holds all of them. A segment is, in this order: the targets' w steps; with `masked` a 1 for each of these that is
     known and a 0 for each that is missing; w steps of `past_size` further inputs.
 
-    Raises ShapeError where the sizes do not fit each other.
+    Raises ShapeError where the sizes do not fit each other, or ask for more memory than a forecast should take.
     """
 
     cell: Cell
@@ -65,6 +69,13 @@ class ForecastArchitecture(msgspec.Struct, frozen=True, dict=True, forbid_unknow
             raise ShapeError(f"the likelihood {self.likelihood} does not have {self.outputs} numbers.")
         if self.stepwise and (self.past_size != self.future_size):
             raise ShapeError("stepwise decoding reads ahead what it read before: its further inputs are all known.")
+        segments = self.past_segments + self.future_segments
+        if segments > MOST_SEGMENTS or self.numbers_per_window > MOST_NUMBERS:
+            raise ShapeError(
+                f"a forecast of {self.horizon:,} steps from {self.lookback:,} takes {self.numbers_per_window:,} numbers"
+                f" in {segments:,} segments; at most {MOST_NUMBERS:,} in {MOST_SEGMENTS:,} are allowed.",
+                "use a smaller --lookback or --horizon, or fewer targets.",
+            )
 
     @property
     def past_segments(self) -> int:
@@ -90,6 +101,17 @@ class ForecastArchitecture(msgspec.Struct, frozen=True, dict=True, forbid_unknow
     def output_size(self) -> int:
         """The numbers of one segment ahead."""
         return self.segment * self.joint * self.outputs
+
+    @property
+    def numbers_per_window(self) -> int:
+        """About how many numbers the forecast of one window takes: what is read, what is known ahead, what is said,
+        and the units of each step, for all of its sequences.
+        """
+        ahead = self.future_segments * self.segment
+        read = self.past_segments * self.input_size + ahead * self.future_size
+        units = (self.past_segments + self.future_segments) * self.hidden_size
+        said = self.future_segments * self.output_size
+        return self.channels // self.joint * (read + units + said)
 
     @cached_property
     def stack(self) -> RecurrentArchitecture:

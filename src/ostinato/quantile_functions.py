@@ -23,6 +23,8 @@ BLOCK = 1 << 14
 """Values that are worked on at a time, so that what lies between stays in the cache."""
 MOST_TERMS = 100_000
 """Terms of a continued fraction at most; it takes about as many as the root of the larger of a and b."""
+MOST_STEPS = 50
+"""Steps of Newton's method at most; from 4 to 8 are usual."""
 LARGEST_COUNT = 2.0**53
 """The largest count that float64 tells from its neighbours: no quantile of counts is larger."""
 
@@ -75,9 +77,9 @@ def _student(level: Array, freedom: Array) -> Array:
     guess = z + z * (z**2 + 1) / (4 * n) + z * (5 * z**4 + 16 * z**2 + 3) / (96 * n**2)
     t = np.clip(guess, least, most)
     left = np.flatnonzero(most > 0)
-    for _ in range(100):
+    for _ in range(MOST_STEPS):
         moved = np.clip(_student_step(t[left], tail[left], freedom[left]), least[left], most[left])
-        is_off = np.abs(moved - t[left]) > 1e-14 * (moved + 0.01)
+        is_off = np.abs(moved - t[left]) > 1e-12 * (moved + 1)
         t[left] = moved
         left = left[is_off]
         if not len(left):
@@ -99,7 +101,7 @@ def _student_step(t: Array, tail: Array, freedom: Array) -> Array:
 
 def _negative_binomial(level: Array, mean: Array, dispersion: Array) -> Array:
     """Search by probability, from where the first three moments point, in steps that double and are then halved."""
-    found = np.where(np.isfinite(mean * dispersion), 0.0, np.nan)
+    found = np.where(np.isfinite(mean) & np.isfinite(dispersion), 0.0, np.nan)
     left = np.flatnonzero((mean > 0) & (found == 0))
     level, mean, dispersion = level[left], np.minimum(mean[left], LARGEST_COUNT), dispersion[left]
     variance = mean * (1 + dispersion * mean)
@@ -111,7 +113,7 @@ def _negative_binomial(level: Array, mean: Array, dispersion: Array) -> Array:
         is_reached = (_at_most(probe, mean, dispersion) >= level) | (probe >= LARGEST_COUNT)
         above, below = np.where(is_reached, probe, above), np.where(is_reached, below, probe)
         is_found = above - below <= 1
-        found[left[is_found]] = above[is_found]
+        found[left[is_found]] = np.abs(above[is_found])  # Clipped, a guess may be −0.
         left, level, mean, dispersion, above, below, width = (
             each[~is_found] for each in (left, level, mean, dispersion, above, below, width)
         )

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import ostinato
-from tests.cli.running import fail, succeed
+from tests.cli.running import fail, message_of, process, succeed
 from tests.small_series import FLAGS, load, shops, times
 
 FIT = ["fit", "forecast"]
@@ -162,6 +162,41 @@ def test_evaluate_as_json_and_by_step(capsys):
     assert [line.split()[0] for line in shown.out.splitlines()[-4:]] == ["1", "2", "3", "4"]
 
 
+def test_evaluate_refits_on_the_way_and_leaves_the_file_as_it_is(capsys):
+    before = Path("load.model").read_bytes()
+    shown = succeed(capsys, "evaluate", "load.model", "load.csv", "--refit", "2")
+    assert shown.out.startswith("6 windows of the validation part, with 2 refits on the way\n")
+    said = [line for line in shown.err.splitlines() if line.startswith("refit")]
+    assert said == [
+        "refit 1 of 2: learns from 81 rows, and is tested on 3 windows after them",
+        "refit 2 of 2: learns from 84 rows, and is tested on 3 windows after them",
+    ]
+    assert shown.err.count("plan: --steps 3") == 2
+    assert "these rows chose the weights" not in shown.err, "here they did not"
+    quiet = succeed(capsys, "evaluate", "load.model", "load.csv", "--refit", "2", "--quiet", "--json")
+    assert quiet.err == ""
+    found = ostinato.load("load.model").evaluate("load.csv", refit=2, quiet=True)
+    assert (json.loads(quiet.out)["refits"], json.loads(quiet.out)["metrics"]["mse"]) == (2, found.metrics["mse"])
+    assert Path("load.model").read_bytes() == before
+
+
+def test_refitting_without_torch_says_what_to_install():
+    ran = process("evaluate", "load.model", "load.csv", "--refit", "2", without_torch=True)
+    assert ran.returncode == 1
+    assert message_of(ran.stderr) == ("this needs torch, which is not installed.", "pip install 'ostinato[train]'")
+    assert process("evaluate", "load.model", "load.csv", "--plot", "a.svg", without_torch=True).returncode == 0
+    assert Path("a.svg").read_text().startswith("<?xml")
+
+
+@pytest.mark.parametrize("more", [[], ["--refit", "2", "-q"], ["--windows", "20"]], ids=" ".join)
+def test_evaluate_draws(capsys, more):
+    shown = succeed(capsys, "evaluate", "load.model", "load.csv", "--plot", "picture.png", *more)
+    assert "persistence" in shown.out
+    content = Path("picture.png").read_bytes()
+    assert content.startswith(b"\x89PNG")
+    assert len(content) > 5000
+
+
 def test_a_baseline_that_wins_is_told(capsys):
     Path("line.csv").write_text("y\n" + "".join(f"{row * 2.5}\n" for row in range(90)))
     shown = succeed(capsys, *FIT, "line.csv", *FLAGS, "--linear", "never", "-q")
@@ -216,6 +251,22 @@ def test_info_tells_roles_and_sizes(capsys):
         ),
         (["predict", "shops.model", "shops.parquet", "-o", "no/next.csv"], 1, "there is no folder no for the output."),
         (["evaluate", "shops.model", "shops.parquet", "--season", "0"], 2, "Invalid value for '--season'"),
+        (["evaluate", "shops.model", "shops.parquet", "--refit", "0"], 2, "Invalid value for '--refit'"),
+        (
+            ["evaluate", "shops.model", "shops.parquet", "--refit", "9"],
+            2,
+            "9 refits take as many origins of a series, and none has more than 3.",
+        ),
+        (
+            ["evaluate", "shops.model", "shops.parquet", "--plot", "a.pdf"],
+            2,
+            "a picture is a .png or .svg file, not 'a.pdf'.",
+        ),
+        (
+            ["evaluate", "shops.model", "shops.parquet", "--plot", "no/a.png"],
+            1,
+            "there is no folder no for the output.",
+        ),
         (["evaluate", "shops.model", "shops.parquet", "--train", "x"], 2, "--train is for a language model;"),
         (["evaluate", "shops.model", "shops.parquet", "--unknown", "skip"], 2, "--unknown is for a language model;"),
         (["generate", "shops.model"], 1, "shops.model is a forecast, not a model of text."),
@@ -229,7 +280,10 @@ def test_wrong_usage_is_one_line_and_takes_nothing_away(capsys, arguments, code,
     assert {path: path.read_bytes() for path in Path().iterdir()} == before
 
 
-@pytest.mark.parametrize("flag", [["--standardised"], ["--season", "3"], ["--stride", "2"], ["--by-step"]])
+@pytest.mark.parametrize(
+    "flag",
+    [["--standardised"], ["--season", "3"], ["--stride", "2"], ["--by-step"], ["--refit", "2"], ["--plot", "a.png"]],
+)
 def test_flags_of_a_forecaster_are_refused_for_text(capsys, small_file, flag):
     Path("text.txt").write_text("some text, of some length")
     message, _ = fail(capsys, "evaluate", small_file, "text.txt", *flag, code=2)

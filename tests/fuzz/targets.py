@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+import polars as pl
 
 import ostinato
 from ostinato import cells, model_file
@@ -152,6 +153,76 @@ def documents() -> list[bytes]:
         with file_of(saved(network), ".safetensors") as path:
             found.append(bytes([index]) + msgspec.json.encode(model_file.read(path)[0]))
     return found
+
+
+# ---- the forecaster's file
+
+
+class Forecast(NamedTuple):
+    """A forecaster's document and tensors, and a table or arrays that it can be asked about."""
+
+    document: dict[str, object]
+    tensors: dict[str, object]
+    data: object
+
+
+MOST_WINDOW_SEGMENTS = 2**12
+"""A forecaster with more steps of its recurrence is loaded, but not run: that takes long, though little memory."""
+
+
+@cache
+def forecasters() -> tuple[Forecast, ...]:
+    """Small forecasters: of arrays with a linear part, step by step, of every role of columns, and of many series."""
+    from tests.small_series import SIZES, load, shops
+
+    values = np.sin(np.arange(60.0))
+    columns = load(64)
+    for name in ("load", "wind"):
+        columns[name][60:] = np.nan
+    table, many = pl.DataFrame(columns), pl.DataFrame(shops((20, 12)))
+    roles = {"target": ("load", "wind"), "known": ("price",), "past": ("heat", "day"), "time_column": "when"}
+    fitted: list[tuple[object, dict[str, object]]] = [
+        (np.stack([values, values**2], axis=1), {"channels": "mixed", "quantiles": (0.5,)}),
+        ([values, values[:30]], {"decoder": "stepwise", "linear": "never", "cell": "elman"}),
+        (table.with_columns(pl.col("load", "wind").fill_nan(None)), roles),
+        (many, {"static": ("town",), "horizon": 2, "lookback": 4}),
+    ]
+    found = []
+    for data, options in fitted:
+        model = ostinato.Forecaster(**(SIZES | options)).fit(data, quiet=True)
+        with file_of(b"", ".safetensors") as path:
+            model.save(path)
+            found.append(Forecast(*model_file.read(path), data))
+    return tuple(found)
+
+
+def forecaster(content: bytes) -> None:
+    """Bytes that are taken for the document of a forecaster's file, whose tensors and digest are in order."""
+    made = forecasters()[content[0] % len(forecasters()) if content else 0]
+    try:
+        document = msgspec.json.decode(content[1:], type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return
+    for name in ("kind", "format"):
+        document.pop(name, None)
+    with file_of(b"", ".safetensors") as path:
+        try:
+            model_file.write(path, "forecast", document, made.tensors)
+        except (UnicodeError, ValueError, TypeError):
+            return
+        with suppress(OstinatoError), np.errstate(all="ignore"):
+            model = ostinato.load(path)
+            assert isinstance(model, ostinato.Forecaster)
+            model.summary()
+            sizes = model.architecture_
+            if sizes.past_segments + sizes.future_segments <= MOST_WINDOW_SEGMENTS:
+                model.predict(made.data)
+                model.evaluate(made.data, windows=1)
+
+
+def forecaster_documents() -> list[bytes]:
+    """The documents of small forecasters."""
+    return [bytes([index]) + msgspec.json.encode(made.document) for index, made in enumerate(forecasters())]
 
 
 # ---- the snapshot
@@ -329,6 +400,7 @@ def monash_files() -> list[bytes]:
 TARGETS: dict[str, Target] = {
     "model_file": Target(model_file_as_it_is, lambda: [saved(network) for network in networks()]),
     "document": Target(model_file_with_digest, documents),
+    "forecaster": Target(forecaster, forecaster_documents),
     "snapshot": Target(snapshot, snapshots),
     "onnx": Target(onnx, onnx_files),
     "torch": Target(torch, torch_files),

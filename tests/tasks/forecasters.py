@@ -8,7 +8,13 @@ import ostinato
 from ostinato import Forecaster
 from tests.small_series import SIZES, times
 
-ROLES = {"target": ("load", "wind"), "known": ("price",), "past": ("heat", "day"), "time_column": "when", "calendar": True}
+ROLES = {
+    "target": ("load", "wind"),
+    "known": ("price",),
+    "past": ("heat", "day"),
+    "time_column": "when",
+    "calendar": True,
+}
 
 
 def fitted(data, **options):

@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from ostinato import Forecaster
 from ostinato.data.windows import Shuffled
-from ostinato.errors import DataError, Interrupted, OptionError, OstinatoError
+from ostinato.errors import DataError, Interrupted, OptionError, OstinatoError, ShapeError
 from tests.small_series import SIZES, load, times
 from tests.tasks.forecasters import ROLES, ahead, assert_same_after_saving, fitted, refusal, weights
 
@@ -181,3 +181,9 @@ def test_the_calendar_is_an_input_where_it_tells_what_the_linear_model_misses():
     every = ["time of day", "day of the week"]
     assert fitted(frame, **sizes, calendar=True).encoder_.calendar == every
     assert fitted(frame, **sizes, linear="never").encoder_.calendar == every
+
+
+def test_sizes_that_no_machine_has_room_for_are_refused_before_they_are_taken():
+    message, hint = refusal(ShapeError, fitted, np.arange(60.0), lookback=2**27, segment=1)
+    assert message.startswith("a forecast of 4 steps from 134,217,728 takes ")
+    assert hint == "use a smaller --lookback or --horizon, or fewer targets."

@@ -79,6 +79,10 @@ DAMAGE = [
     (("share",), [0.5]),
     (("share",), [0.5, 7.0]),
     (("season",), 0),
+    (("history",), []),
+    (("history",), [{"valid": 1.0}]),
+    (("history",), [{"step": 0}]),
+    (("history",), [{"step": 2.5}]),
     (("season",), 10**12),
     (("frequency", "count"), 0),
     (("frequency", "unit"), "eon"),
@@ -125,6 +129,47 @@ def test_tensors_that_do_not_fit_are_refused(file, tmp_path, name):
         refusal(FileFormatError, ostinato.load, tmp_path / "model")
     model_file.write(tmp_path / "model", kind, rest, tensors | {"more": np.zeros(1, np.float32)})
     refusal(FileFormatError, ostinato.load, tmp_path / "model")
+
+
+@pytest.fixture(scope="module")
+def stepwise(tmp_path_factory):
+    """A file whose tensors do not say how far it looks back and ahead."""
+    path = tmp_path_factory.mktemp("stepwise") / "model"
+    fitted(np.arange(60.0) % 7, decoder="stepwise", linear="never", segment=3).save(path)
+    return path
+
+
+def with_size(path, name, value, new):
+    """Write a file as it was, but for one size, which all of its document agrees upon; and without its ranks."""
+    document, tensors = model_file.read(path)
+    tensors.pop("ranks", None)
+    for part in ("options", "architecture"):
+        changed(document, part, name, to=value)
+    kind = document.pop("kind")
+    model_file.write(new, kind, {k: v for k, v in document.items() if k != "format"}, tensors)
+    return new
+
+
+@pytest.mark.parametrize("name", ["lookback", "horizon"])
+@pytest.mark.parametrize("value", [3 * 2**20, 3 * 2**24, 3 * 2**29])
+def test_a_size_that_would_take_gigabytes_is_refused(stepwise, tmp_path, name, value):
+    message, _ = refusal(FileFormatError, ostinato.load, with_size(stepwise, name, value, tmp_path / "model"))
+    assert "at most 33,554,432 in 1,048,576 are allowed" in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("name", ["lookback", "horizon"])
+def test_a_size_that_is_merely_large_is_not(stepwise, tmp_path, name):
+    model = ostinato.load(with_size(stepwise, name, 3000, tmp_path / "model"))
+    found = model.predict(np.arange(60.0) % 7)
+    assert found.shape == (3000 if name == "horizon" else 4, 3)
+    assert np.isfinite(found).all()
+
+
+def test_a_season_longer_than_any_series_takes_no_memory(wide):
+    """As long as a document, or a person, may say."""
+    found = wide.evaluate(season=2**31 - 1, windows=2).baselines
+    assert found["seasonal naive"]["mse"] == found["persistence"]["mse"]
 
 
 def test_flipped_bits_and_truncations_are_refused(file, tmp_path):

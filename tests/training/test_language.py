@@ -78,6 +78,7 @@ def planned(started=100.0, **options):
         streams.steps_per_epoch,
         MAX_EPOCHS,
         lambda: network.nats(held_out),
+        0,
         report,
         started,
     )

@@ -51,9 +51,9 @@ from .resuming import check_checkpoint, check_same
 
 Array = NDArray[Any]
 TASK = "forecast"
-BATCH_ROWS = 4096
-"""Sequences that are forecast at a time; bounds memory."""
-SHARE_SEQUENCES = 16384
+BATCH_ROWS, BATCH_NUMBERS = 4096, 2**26
+"""Sequences that are forecast at a time, and numbers that this takes; they bound memory."""
+SHARE_SEQUENCES = 8192
 """Sequences that decide on the share of the network at most, evenly spread."""
 
 
@@ -248,7 +248,8 @@ class Forecaster:
         """Return the share of the network for each target that validation errors ask for."""
         channels = len(self.encoder_.means)
         few = windows.take(slice(None, None, -(-len(windows) * channels // SHARE_SEQUENCES)))
-        return best_share(self._beside_truth(panel, encoded, few), panel.num_series, channels)
+        separate = len(windows) / panel.num_series / self.horizon_
+        return best_share(self._beside_truth(panel, encoded, few), panel.num_series, channels, separate)
 
     def _beside_truth(self, panel: Panel, encoded: Encoded, windows: Origins) -> Iterator[Pair]:
         """Yield the forecasts of the network and of the linear model, and what came."""
@@ -283,7 +284,8 @@ class Forecaster:
         sizes, targets = self.architecture_, panel.matrix(self.encoder_.roles.targets)
         distribution = distribution_of(sizes.likelihood, self.options_.quantiles)
         done, asked = 0, np.array(self.options_.quantiles) if levels is None else levels
-        for some in _batches(windows, max(1, BATCH_ROWS * sizes.joint // sizes.channels)):
+        most = min(BATCH_ROWS * sizes.joint // sizes.channels, BATCH_NUMBERS // sizes.numbers_per_window)
+        for some in _batches(windows, max(1, most)):
             batch = gather(encoded, sizes, some, self.options_.scaling or "level")
             at = asked if asked.ndim == 1 else asked[done : done + len(some)]
             done += len(some)
@@ -509,7 +511,9 @@ class Forecaster:
                 {**document.architecture, "cell": Cell.from_data(document.cell)}, ForecastArchitecture
             )
         except (OstinatoError, msgspec.ValidationError) as error:
-            raise FileFormatError(f"{path} is damaged: {getattr(error, 'message', error)}") from None
+            # What the architecture itself refuses, msgspec wraps.
+            own = error.__cause__ if isinstance(error.__cause__, OstinatoError) else error
+            raise FileFormatError(f"{path} is damaged: {getattr(own, 'message', own)}") from None
         check_document(path, document, architecture)
         if architecture.num_layers > len(tensors):
             raise FileFormatError(f"{path} is damaged: its sizes are impossible.")

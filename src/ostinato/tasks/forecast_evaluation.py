@@ -139,7 +139,7 @@ def _places(panel: Panel, windows: Origins) -> list[Array]:
 def _methods(model: Forecaster, tested: Tested, is_competition: bool, watch: Watch | None) -> dict[str, Method]:
     """Return what is compared: the model, and the baselines, by name."""
     methods = {"model": _model(model, tested.panel, watch)}
-    methods |= baselines(model.horizon_, tested.season, model.options_.quantiles, model.linear_)
+    methods |= baselines(model.horizon_, _season(tested), model.options_.quantiles, model.linear_)
     if not is_competition:
         del methods["Naive2"]
     return methods
@@ -149,7 +149,12 @@ def _lookback(model: Forecaster, tested: Tested, is_competition: bool) -> int:
     """Return the rows that the methods are handed: what each needs at most, and Naive2 takes all that there are."""
     linear = 0 if model.linear_ is None else model.linear_.lookback
     whole = int(tested.panel.lengths.max()) if is_competition else 0
-    return max(model.architecture_.lookback, 2 * tested.season, linear, whole)
+    return max(model.architecture_.lookback, 2 * _season(tested), linear, whole)
+
+
+def _season(tested: Tested) -> int:
+    """Return the season of the baselines: one that is longer than every series is none, and takes no memory."""
+    return min(tested.season, int(tested.panel.lengths.max()) + 1)
 
 
 def _part_of(progress: Callable[[float], None], done: int, part: int, total: int) -> Callable[[float], None]:

@@ -66,6 +66,9 @@ def check_document(path: str | os.PathLike[str], document: Document, architectur
     )
     if not all(same):
         raise FileFormatError(f"{path} is damaged: its sizes do not fit each other.")
+    steps = document.history[-1].get("step") if document.history else None
+    if not isinstance(steps, int) or steps < 1:
+        raise FileFormatError(f"{path} is damaged: its history does not say its steps.")
     if not all(map(_is_scale, _scales(encoder))):
         raise FileFormatError(f"{path} is damaged: its scaling is impossible.")
 

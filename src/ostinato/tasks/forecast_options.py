@@ -121,13 +121,14 @@ def sized(
     The lookback is `SEGMENTS` segments or, in short series, half of the series; a segment is the longest up to
     `LONGEST_SEGMENT` steps, and up to a twelfth of the series, that the horizon is made of whole or, where it is given,
     the lookback. Units grow with the number of windows. Many series keep a network from learning one by heart: dropout
-    then only blurs what tells them apart (M4 Hourly: OWA 0.55 with 0.1, 0.49 without). Nothing depends on measured
-    speed.
+    then only blurs what tells them apart, and steps may be larger (M4 Hourly after 4,000 steps: OWA 0.49 with a rate
+    of 0.001, 0.47 with 0.003; after 1,500 with a dropout of 0.1, 0.55). Nothing depends on measured speed.
     """
     horizon = options.horizon or max(1, min(season, longest // 4))
     segment = options.segment or _segment(horizon, longest, options.lookback)
     lookback = options.lookback or segment * max(1, min(SEGMENTS, longest // 2 // segment))
     together = targets if options.channels == "shared" else 1
+    many = num_series > 1
     chosen = {
         "time": timed(options),
         "horizon": horizon,
@@ -135,9 +136,9 @@ def sized(
         "lookback": lookback,
         "hidden_size": options.hidden_size or (256 if windows >= 4000 else 128 if windows >= 1000 else 64),
         "batch_size": options.batch_size or max(8, min(BATCH_WINDOWS, BATCH_SEQUENCES // together, windows // 8)),
-        "learning_rate": options.learning_rate or 0.001,
-        "dropout": (0.0 if num_series > 1 else 0.5) if options.dropout is None else options.dropout,
-        "scaling": options.scaling or ("window" if num_series > 1 else "level"),
+        "learning_rate": options.learning_rate or (0.003 if many else 0.001),
+        "dropout": (0.0 if many else 0.5) if options.dropout is None else options.dropout,
+        "scaling": options.scaling or ("window" if many else "level"),
     }
     return msgspec.structs.replace(options, **chosen)
 

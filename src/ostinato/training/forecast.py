@@ -22,6 +22,8 @@ LOSSES = {"quantiles": "quantile loss"}
 """What the loss is, where it is not that of a distribution."""
 EVALUATED_ROWS = 4096
 """Sequences that an evaluation during training reads at most, evenly spread; the rest would cost more than it tells."""
+AFTERWARDS = 4
+"""The evaluations that the time for what follows training is worth: shares, ranks of paths."""
 BATCH_ROWS = 1024
 """Sequences that are evaluated at a time; bounds memory."""
 
@@ -76,6 +78,7 @@ def fit(
             f"{architecture.cell.name}, {architecture.num_layers} × {architecture.hidden_size} units over "
             f"{architecture.past_segments} segments of {architecture.segment} steps",
             f"{len(windows.windows):,} windows",
+            evaluations_after=AFTERWARDS,
         )
         return carry_out(
             TASK,

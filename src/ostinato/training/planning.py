@@ -42,12 +42,14 @@ def planned_steps(
     steps_per_epoch: int,
     most_epochs: int,
     evaluate: Callable[[], float],
+    evaluations_after: int,
     report: Report,
     started: float,
 ) -> int:
     """Turn the stated time into steps, once, after a short measured stretch on a copy of the network.
 
     batch, evaluate: as `loop.train` takes them. most_epochs: passes over the data after which more time does not help.
+    evaluations_after: the time that is needed after training, in evaluations.
     started: when the run's clock began (`time.monotonic`).
     """
     if options.steps:
@@ -65,7 +67,7 @@ def planned_steps(
     evaluate()
     evaluation_seconds = time.monotonic() - begin
     spent = time.monotonic() - started
-    left = seconds * (1 - SPARED_SHARE) - spent - options.evaluations * evaluation_seconds
+    left = seconds * (1 - SPARED_SHARE) - spent - (options.evaluations + evaluations_after) * evaluation_seconds
     return max(1, min(int(left / step_seconds), most))
 
 

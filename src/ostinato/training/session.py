@@ -51,6 +51,7 @@ class Material:
 
     most_epochs: passes over the data after which more time does not help. sizes: those of the network, in words.
     amount: what an epoch reads. repeat: further flags that a repetition of the run needs beside its steps.
+    evaluations_after: the time that the task needs after training, in evaluations.
     """
 
     network: nn.Module
@@ -62,6 +63,7 @@ class Material:
     sizes: str
     amount: str
     repeat: str = ""
+    evaluations_after: int = 0
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,7 @@ def _steps(material: Material, options: TrainingOptions, report: Report, started
         material.steps_per_epoch,
         material.most_epochs,
         material.evaluate,
+        material.evaluations_after,
         report,
         started,
     )
