@@ -38,6 +38,15 @@ def test_sizes(options, joint, reads, gives):
     assert sizes.weight_shapes()["output.weight"] == (gives, 5)
 
 
+@pytest.mark.parametrize(("likelihood", "outputs"), [("normal", 2), ("student-t", 3), ("negative-binomial", 2)])
+def test_a_distribution_has_the_outputs_of_its_parameters(likelihood, outputs):
+    assert made(likelihood=likelihood, outputs=outputs).output_size == 4 * outputs
+    for wrong in ({"outputs": outputs + 1}, {"outputs": outputs, "middle": 1}):
+        with pytest.raises(ShapeError) as caught:
+            made(likelihood=likelihood, **wrong)
+        assert f"the likelihood {likelihood} does not have" in caught.value.message
+
+
 def test_what_a_decoder_does_not_use_has_no_weights():
     assert {"place", "channel"} <= made().weight_shapes().keys()
     assert "channel" not in made(mixed=True).weight_shapes()

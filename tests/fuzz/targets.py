@@ -182,8 +182,8 @@ def forecasters() -> tuple[Forecast, ...]:
     table, many = pl.DataFrame(columns), pl.DataFrame(shops((20, 12)))
     roles = {"target": ("load", "wind"), "known": ("price",), "past": ("heat", "day"), "time_column": "when"}
     fitted: list[tuple[object, dict[str, object]]] = [
-        (np.stack([values, values**2], axis=1), {"channels": "mixed", "quantiles": (0.5,)}),
-        ([values, values[:30]], {"decoder": "stepwise", "linear": "never", "cell": "elman"}),
+        (np.stack([values, values**2], axis=1), {"channels": "mixed", "quantiles": (0.5, 0.9)}),
+        ([values, values[:30]], {"decoder": "stepwise", "cell": "elman", "likelihood": "student-t"}),
         (table.with_columns(pl.col("load", "wind").fill_nan(None)), roles),
         (many, {"static": ("town",), "horizon": 2, "lookback": 4}),
     ]
@@ -218,6 +218,7 @@ def forecaster(content: bytes) -> None:
             if sizes.past_segments + sizes.future_segments <= MOST_WINDOW_SEGMENTS:
                 model.predict(made.data)
                 model.evaluate(made.data, windows=1)
+                model.sample(made.data, paths=2)
 
 
 def forecaster_documents() -> list[bytes]:

@@ -1,6 +1,8 @@
 """Sample paths: their margins are the forecast's, their steps go together as the truth's did, and the command."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -215,6 +217,16 @@ def test_a_file_without_ranks_predicts_and_says_why_it_has_no_paths(walker, tmp_
     assert hint == "it is older than sample paths: train it again."
     opened.save(tmp_path / "again")
     assert ostinato.load(tmp_path / "again").ranks_ is None
+
+
+def test_drawing_paths_loads_no_torch_and_no_scipy(tmp_path):
+    fitted(np.arange(60.0) % 7, likelihood="student-t").save(tmp_path / "model")
+    code = f"""
+import sys, numpy as np, ostinato
+assert ostinato.load({str(tmp_path / "model")!r}).sample(np.arange(30.0) % 7).shape == (100, 4)
+assert not {{"torch", "scipy"}} & sys.modules.keys()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize(
