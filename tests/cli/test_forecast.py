@@ -200,7 +200,7 @@ def test_evaluate_draws(capsys, more):
 def test_a_baseline_that_wins_is_told(capsys):
     Path("line.csv").write_text("y\n" + "".join(f"{row * 2.5}\n" for row in range(90)))
     shown = succeed(capsys, *FIT, "line.csv", *FLAGS, "--linear", "never", "-q")
-    assert "The baseline drift beats the model here." in shown.out
+    assert "The baseline drift beats the model here, by its MSE." in shown.out
 
 
 def test_info_tells_roles_and_sizes(capsys):

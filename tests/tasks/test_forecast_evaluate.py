@@ -101,6 +101,15 @@ def test_a_baseline_that_wins_is_named():
     assert better.winner is None
 
 
+def test_many_series_are_judged_by_what_does_not_grow_with_them(many, wide):
+    found = many.evaluate()
+    assert (found.measure, wide.evaluate().measure) == ("mase", "mse")
+    least = {"mase": -1.0, "mse": 1e9}
+    assert msgspec.structs.replace(found, metrics=found.metrics | least).winner is None
+    beside = found.baselines | {"drift": found.baselines["drift"] | least}
+    assert msgspec.structs.replace(found, baselines=beside).winner == "drift"
+
+
 def test_strides_and_seasons(wide):
     assert wide.evaluate(stride=3).windows == 2
     assert wide.evaluate(season=5).baselines["seasonal naive"] != wide.evaluate().baselines["seasonal naive"]

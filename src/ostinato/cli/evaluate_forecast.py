@@ -42,21 +42,21 @@ def evaluate_forecaster(
 
 
 def print_evaluation(model: str, found: ForecastEvaluation, steps: bool = False) -> None:
-    """Print a forecaster's figures beside the baselines', least squared error first, and say so if a baseline wins.
+    """Print a forecaster's figures beside the baselines', the best first, and say so if a baseline wins.
 
     steps: the figures of each step ahead, too.
     """
-    rows = sorted([(model, found.metrics), *found.baselines.items()], key=lambda row: row[1]["mse"])
+    rows = sorted([(model, found.metrics), *found.baselines.items()], key=lambda row: row[1][found.measure])
     columns = TITLES | {name: f"{name[9:]}% band" for name in found.metrics if name.startswith("coverage_")}
     shown = {name: title for name, title in columns.items() if any(name in figures for _, figures in rows)}
     width = max(len(name) for name, _ in rows) + 2
     refits = f", with {found.refits:,} refit{'s' if found.refits > 1 else ''} on the way" if found.refits else ""
-    click.echo(f"{found.windows:,} windows of the {found.part} part{refits}")
+    click.echo(f"{found.windows:,} window{'s' if found.windows > 1 else ''} of the {found.part} part{refits}")
     click.echo(f"{'':{width}}" + "".join(f"{title:>12}" for title in shown.values()))
     for name, figures in rows:
         click.echo(f"{name:{width}}" + "".join(_cell(figures, column) for column in shown))
     if found.winner is not None:
-        click.echo(f"\nThe baseline {found.winner} beats the model here.")
+        click.echo(f"\nThe baseline {found.winner} beats the model here, by its {TITLES[found.measure]}.")
     if found.part == "validation" and not found.refits:
         click.echo("\nNothing was left for a test (--split TRAIN,VALID,TEST): these rows chose the weights.", err=True)
     if steps:

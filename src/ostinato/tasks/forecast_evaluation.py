@@ -28,14 +28,16 @@ class ForecastEvaluation(msgspec.Struct, frozen=True):
     """Figures of a forecaster beside those of the baselines on the same windows.
 
     part: ``"test"``; ``"validation"`` where nothing is left for a test; ``"last"`` where windows at the end were asked
-    for. refits: how often the model learned anew on the way. by_step, by_series: the model's figures for each step
-    ahead [h], and for each target of each series.
+    for. refits: how often the model learned anew on the way. measure: the figure by which the best is told: the mean
+    squared error of one series, MASE of many, among which the largest would decide otherwise. by_step, by_series: the
+    model's figures for each step ahead [h], and for each target of each series.
     """
 
     task: str
     part: str
     windows: int
     refits: int
+    measure: str
     metrics: Figures
     baselines: dict[str, Figures]
     by_step: dict[str, list[float]]
@@ -43,9 +45,10 @@ class ForecastEvaluation(msgspec.Struct, frozen=True):
 
     @property
     def winner(self) -> str | None:
-        """The baseline with the least mean squared error, where that is less than the model's."""
-        best = min(self.baselines, key=lambda name: self.baselines[name]["mse"], default=None)
-        return best if best is not None and self.baselines[best]["mse"] < self.metrics["mse"] else None
+        """The best baseline, where it is better than the model."""
+        best = min(self.baselines, key=lambda name: self.baselines[name][self.measure], default=None)
+        beats = best is not None and self.baselines[best][self.measure] < self.metrics[self.measure]
+        return best if beats else None
 
 
 Watch = Callable[[Panel, Origins, Array], None]
@@ -114,7 +117,10 @@ def evaluated(
         for figures in (metrics, *beside.values()):
             figures["owa"] = owa(figures, beside["Naive2"])
     by_step, by_series = _by_step(own), _by_series(own, panel, targets)
-    return ForecastEvaluation("forecast", tested.part, len(tested.windows), refits, metrics, beside, by_step, by_series)
+    measure = "mase" if panel.num_series > 1 and np.isfinite(metrics["mase"]) else "mse"
+    return ForecastEvaluation(
+        "forecast", tested.part, len(tested.windows), refits, measure, metrics, beside, by_step, by_series
+    )
 
 
 def _units(model: Forecaster, standardised: bool) -> tuple[Array, Array]:
