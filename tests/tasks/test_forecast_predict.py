@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from ostinato.data.extension import extended
-from ostinato.errors import DataError
+from ostinato.errors import DataError, OptionError
 from tests.small_series import load, marked, shops, times
 from tests.tasks.forecasters import ROLES, ahead, assert_same_after_saving, fitted, refusal
 
@@ -61,6 +61,12 @@ def test_arrays_come_back_as_arrays():
     assert [each.shape for each in several.predict([one[5:]])] == [(4, 3)]
     message, _ = refusal(DataError, several.predict, [one], future=[one])
     assert message == "arrays have no rows of the future."
+
+
+def test_arrays_are_not_cut_into_rows():
+    """Were they, of many series one would come back."""
+    message, hint = refusal(OptionError, fitted, np.ones((5, 60)), rows_are_series=True)
+    assert (message, hint) == ("rows that are series are for tables.", "give arrays as a list, one a series.")
 
 
 def test_files_are_read_and_answered_in_polars(tmp_path):

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from ..errors import OptionError
 from .arrays import is_arrays, source_of_arrays
 from .columns import Column
 from .frequency import Frequency
@@ -69,6 +70,8 @@ def panel_of(data: Any, layout: Layout | None = None, frequency: Frequency | Non
     """
     layout = layout or Layout()
     if is_arrays(data):
+        if layout.rows_are_series:
+            raise OptionError("rows that are series are for tables.", "give arrays as a list, one a series.")
         return _from(source_of_arrays(data), layout, frequency)
     source = _source(data)
     return guarded(lambda: _from(source, layout, frequency), source.origin.title)
