@@ -5,7 +5,6 @@ import pytest
 
 from ostinato.evaluate.share import Pair, best_share
 
-
 ALONE = 1e12
 """So many windows that each channel counts for itself."""
 

@@ -23,7 +23,7 @@ from ..data.frequency import Frequency
 from ..data.layout import Table, panel_of
 from ..data.panel import Panel
 from ..data.splits import Parts, split
-from ..data.windows import Encoded, Origins, Scaling, by_sequence, by_window, gather, origins
+from ..data.windows import Encoded, Origins, by_sequence, by_window, gather, origins
 from ..distributions import distribution_of, is_of_counts
 from ..errors import DataError, FileFormatError, OptionError, OstinatoError
 from ..evaluate.linear import Ridge
@@ -33,17 +33,8 @@ from ..runtime.forecast import ForecastRuntime
 from ..versions import versions
 from .forecast_evaluation import ForecastEvaluation, Tested, Watch, evaluated
 from .forecast_file import Document, check_document, linear_of
-from .forecast_fitting import (
-    architecture_of,
-    cycles_of,
-    digest_of,
-    frequency_name,
-    layout_of,
-    linear_model,
-    rows_before,
-    told,
-)
-from .forecast_options import ForecastOptions, check, sized
+from .forecast_fitting import frequency_name, layout_of, prepare
+from .forecast_options import ForecastOptions, check
 from .forecast_paths import check_ranks, ranks_of, sampled
 from .forecast_refitting import options_of_refits, refitted, stretches
 from .options import make, options_of
@@ -180,69 +171,24 @@ class Forecaster:
         """Learn from a table. parts: those of its series, where they are not what the options' split gives."""
         from ..training import forecast as training
 
-        panel, roles = table.panel, table.roles
-        ends = known_ends(panel, roles.targets)
-        season = options.season or (1 if panel.frequency is None else panel.frequency.season)
-        longest = int((ends - panel.starts[:-1]).max(initial=0))
-        horizon = options.horizon or max(1, min(season, longest // 4))
-        parts = parts or split(panel, ends, options.split, horizon)
-        learned = parts.train - panel.starts[:-1]
-        options = msgspec.structs.replace(options, horizon=horizon)
-        if is_of_counts(options.likelihood):
-            check_counts(panel, roles.targets)
-            options = msgspec.structs.replace(options, scaling="window")
-        options = sized(
-            options,
-            int(learned.max()),
-            int(np.maximum(learned - horizon, 0).sum()),
-            panel.num_series,
-            len(roles.targets),
-            season,
-        )
-        report.say(told(panel, parts, options, season))
-        is_train = rows_before(panel, parts.train)
-        scaling: Scaling = options.scaling or "level"
-        # A straight line through counts is no count.
-        with_linear = options.linear == "auto" and not is_of_counts(options.likelihood)
-        linear = linear_model(panel, roles, parts, options, report) if with_linear else None
-        cycles = cycles_of(panel, roles, parts, options, linear)
-        if cycles:
-            report.say(f"of the calendar: {', '.join(cycles)}")
-        encoder = ForecastEncoder.fit(panel, roles, is_train, scaling == "level", cycles)
-        encoded = encoder.encode(panel)
-        lookback = options.lookback or 1
-        is_whole = bool((learned >= lookback + horizon).all())
-        least = lookback if is_whole else max(1, min(lookback, season, int(np.median(learned)) // 2))
-        masked = not is_whole or bool(np.isnan(encoded.targets[rows_before(panel, parts.valid)]).any())
-        architecture = architecture_of(cell, options, encoder, masked)
-        series = training.Series(
-            encoded,
-            origins(panel.starts, panel.starts[:-1], parts.train, horizon, least),
-            origins(panel.starts, parts.train, parts.valid, horizon),
-            scaling,
-            digest_of(encoder, encoded),
-        )
-        if not len(series.valid):
-            raise DataError(
-                f"no series has the {horizon} rows after its training part that are needed to validate.",
-                "give longer series, a shorter --horizon, or another --split.",
-            )
-        if kept is not None and kept.plan.data != series.digest:
+        found = prepare(table, cell, options, report, parts)
+        if kept is not None and kept.plan.data != found.series.digest:
             raise OptionError("the checkpoint was made from other series.", "give the same files.")
-        outcome = training.fit(architecture, options, series, report, started, checkpoint, kept)
-        self.options_, self.encoder_, self.architecture_ = options, encoder, architecture
+        outcome = training.fit(found.architecture, found.options, found.series, report, started, checkpoint, kept)
+        panel, encoded, valid = table.panel, found.series.encoded, found.series.valid
+        self.options_, self.encoder_, self.architecture_ = found.options, found.encoder, found.architecture
         self.weights_, self.history_ = outcome.weights, outcome.history
-        self.season_, self.frequency_, self.linear_ = season, panel.frequency, linear
+        self.season_, self.frequency_, self.linear_ = found.season, panel.frequency, found.linear
         self.versions_ = versions()
         self.data_ = {"series": panel.num_series, "rows": len(panel.times), "frequency": frequency_name(panel)}
         self.__dict__.pop("_runtime", None)
-        self.share_ = np.ones(len(roles.targets))
-        if linear is not None:
-            self.share_ = self._best_share(panel, encoded, series.valid)
+        self.share_ = np.ones(len(found.encoder.means))
+        if found.linear is not None:
+            self.share_ = self._best_share(panel, encoded, valid)
             report.say(
                 f"of the forecast {100 * self.share_.mean():.0f} % is the network's and the rest the linear model's"
             )
-        self.ranks_ = ranks_of(self, panel, encoded, series.valid)
+        self.ranks_ = ranks_of(self, panel, encoded, valid)
 
     def _best_share(self, panel: Panel, encoded: Encoded, windows: Origins) -> Array:
         """Return the share of the network for each target that validation errors ask for."""

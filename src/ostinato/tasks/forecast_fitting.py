@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -11,18 +12,20 @@ from numpy.typing import NDArray
 
 from ..cells import Cell
 from ..data.calendar import phases, recurring
+from ..data.counts import check_counts
+from ..data.extension import known_ends
 from ..data.forecast_encoder import ForecastEncoder
-from ..data.layout import Layout
+from ..data.layout import Layout, Table
 from ..data.panel import Panel, Roles
-from ..data.splits import Parts
-from ..data.windows import Encoded
-from ..distributions import distribution_of
+from ..data.splits import Parts, split
+from ..data.windows import Encoded, Origins, Scaling, origins
+from ..distributions import distribution_of, is_of_counts
 from ..errors import DataError, OptionError
 from ..evaluate.cycles import telling
 from ..evaluate.linear import Ridge
 from ..evaluate.windows import Range, Rows
 from ..forecast_architecture import ForecastArchitecture
-from .forecast_options import ForecastOptions
+from .forecast_options import ForecastOptions, sized
 
 Array = NDArray[Any]
 LINEAR_LOOKBACK = 336
@@ -58,6 +61,90 @@ def layout_of(options: ForecastOptions, roles: Roles | None = None) -> Layout:
     )
 
 
+@dataclass(frozen=True)
+class Series:
+    """What a network learns from: encoded series, the windows to train on and to judge by, and a digest of it all."""
+
+    encoded: Encoded
+    train: Origins
+    valid: Origins
+    scaling: Scaling
+    digest: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A table, ready for a network to learn from. options: with every size set. season: the rows of one."""
+
+    options: ForecastOptions
+    season: int
+    linear: Ridge | None
+    encoder: ForecastEncoder
+    architecture: ForecastArchitecture
+    series: Series
+
+
+def prepare(table: Table, cell: Cell, options: ForecastOptions, report: Any, parts: Parts | None = None) -> Prepared:
+    """Choose sizes, fit the linear model and the encoder, and find the windows to learn from.
+
+    parts: those of the series, where they are not what the options' split gives.
+
+    Raises DataError where no window validates, or a likelihood of counts meets what is none; OptionError.
+    """
+    panel, roles = table.panel, table.roles
+    if is_of_counts(options.likelihood):
+        check_counts(panel, roles.targets)
+    season = options.season or (1 if panel.frequency is None else panel.frequency.season)
+    options, parts = _with_sizes(panel, roles, options, season, parts)
+    report.say(told(panel, parts, options, season))
+    linear = linear_model(panel, roles, parts, options, report)
+    cycles = cycles_of(panel, roles, parts, options, linear)
+    if cycles:
+        report.say(f"of the calendar: {', '.join(cycles)}")
+    scaling: Scaling = options.scaling or "level"
+    encoder = ForecastEncoder.fit(panel, roles, rows_before(panel, parts.train), scaling == "level", cycles)
+    encoded = encoder.encode(panel)
+    least, masked = _least_history(panel, parts, options, season, encoded)
+    architecture = architecture_of(cell, options, encoder, masked)
+    horizon = architecture.horizon
+    train = origins(panel.starts, panel.starts[:-1], parts.train, horizon, least)
+    valid = origins(panel.starts, parts.train, parts.valid, horizon)
+    if not len(valid):
+        raise DataError(
+            f"no series has the {horizon} rows after its training part that are needed to validate.",
+            "give longer series, a shorter --horizon, or another --split.",
+        )
+    series = Series(encoded, train, valid, scaling, digest_of(encoder, encoded))
+    return Prepared(options, season, linear, encoder, architecture, series)
+
+
+def _with_sizes(
+    panel: Panel, roles: Roles, options: ForecastOptions, season: int, parts: Parts | None
+) -> tuple[ForecastOptions, Parts]:
+    """Return the options with every size set, and the parts of the series."""
+    begins, ends = panel.starts[:-1], known_ends(panel, roles.targets)
+    horizon = options.horizon or max(1, min(season, int((ends - begins).max(initial=0)) // 4))
+    parts = parts or split(panel, ends, options.split, horizon)
+    learned = parts.train - begins
+    windows = int(np.maximum(learned - horizon, 0).sum())
+    options = msgspec.structs.replace(options, horizon=horizon)
+    return sized(options, int(learned.max()), windows, panel.num_series, len(roles.targets), season), parts
+
+
+def _least_history(
+    panel: Panel, parts: Parts, options: ForecastOptions, season: int, encoded: Encoded
+) -> tuple[int, bool]:
+    """Return the rows before an origin that a window to train on has at least, and whether values of some are missing.
+
+    It is the whole lookback, if every series is long enough for one such window.
+    """
+    lookback, horizon = options.lookback or 1, options.horizon or 1
+    learned = parts.train - panel.starts[:-1]
+    if (learned >= lookback + horizon).all():
+        return lookback, bool(np.isnan(encoded.targets[rows_before(panel, parts.valid)]).any())
+    return max(1, min(lookback, season, int(np.median(learned)) // 2)), True
+
+
 def architecture_of(
     cell: Cell, options: ForecastOptions, encoder: ForecastEncoder, masked: bool
 ) -> ForecastArchitecture:
@@ -88,7 +175,9 @@ def architecture_of(
 
 
 def linear_model(panel: Panel, roles: Roles, parts: Parts, options: ForecastOptions, report: Any) -> Ridge | None:
-    """Return the linear model; None where no window is long enough for one."""
+    """Return the linear model; None without any: for counts, which a straight line is not, or too short series."""
+    if options.linear == "never" or is_of_counts(options.likelihood):
+        return None
     values = panel.matrix(roles.targets)
     lookback = min(LINEAR_LOOKBACK, options.lookback or 1)
     series = [values[panel.rows(number)] for number in range(panel.num_series)]

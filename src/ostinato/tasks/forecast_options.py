@@ -138,7 +138,7 @@ def sized(
         "batch_size": options.batch_size or max(8, min(BATCH_WINDOWS, BATCH_SEQUENCES // together, windows // 8)),
         "learning_rate": options.learning_rate or (0.003 if many else 0.001),
         "dropout": (0.0 if many else 0.5) if options.dropout is None else options.dropout,
-        "scaling": options.scaling or ("window" if many else "level"),
+        "scaling": options.scaling or ("window" if many or is_of_counts(options.likelihood) else "level"),
     }
     return msgspec.structs.replace(options, **chosen)
 

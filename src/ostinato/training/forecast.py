@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 import torch
 
-from ..data.windows import Encoded, Origins, Scaling, Shuffled, gather
+from ..data.windows import Origins, Shuffled, gather
 from ..forecast_architecture import ForecastArchitecture
 from ..nn.forecast import ForecastNetwork
+from ..tasks.forecast_fitting import Series
 from ..tasks.forecast_options import MAX_EPOCHS, ForecastOptions
 from . import session
 from .loop import Units
@@ -26,17 +26,6 @@ AFTERWARDS = 4
 """The evaluations that the time for what follows training is worth: shares, ranks of paths."""
 BATCH_ROWS = 1024
 """Sequences that are evaluated at a time; bounds memory."""
-
-
-@dataclass(frozen=True)
-class Series:
-    """What is learned from: encoded series, the windows to train on and those to judge by, and a digest of it all."""
-
-    encoded: Encoded
-    train: Origins
-    valid: Origins
-    scaling: Scaling
-    digest: str
 
 
 def open_checkpoint(path: str | os.PathLike[str]) -> Kept[ForecastOptions]:
