@@ -82,6 +82,12 @@ class TestText:
     def test_short_rows_end_in_missing_cells(self, tmp_path):
         assert rows(write(tmp_path, "a,b,c\n1\n1,2\n")) == [("a", "b", "c"), ("1", None, None), ("1", "2", None)]
 
+    def test_a_cell_of_any_width(self, tmp_path):
+        wide = "x" * 200_000
+        assert rows(write(tmp_path, f"a,b\n{wide},1\n")) == [("a", "b"), (wide, "1")]
+        path = write(tmp_path, f"a,b\n{wide},1,2\n")
+        assert refusal(read_table, path).startswith(f"{path}, row 2: it has 3 cells, and the first row has 2.")
+
 
 class TestHeaders:
     @pytest.mark.parametrize(
@@ -138,6 +144,7 @@ class TestRefused:
         [
             ("", "is empty.\n  hint: give a table with some rows in it."),
             (" \n\n", "is empty.\n  hint: give a table with some rows in it."),
+            (",\n,\n", "is empty.\n  hint: give a table with some rows in it."),
             ("a,b\n", "has a header but no rows.\n  hint: give a table with some rows in it."),
             ("a\0b", "is binary, and no table that is known here.\n  hint: give CSV, TSV, Parquet or .tsf."),
         ],

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError
 from .numerals import is_number
+from .text_rows import any_width
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,6 +43,8 @@ def parse_delimited(content: bytes, title: str) -> tuple[pl.DataFrame, int, list
     except pl.exceptions.ComputeError:
         raise _misshapen(content, delimiter, title) from None
     frame = _without_blank_end(frame)
+    if frame.height == 0:
+        raise DataError(f"{title} is empty.", "give a table with some rows in it.")
     if delimiter != ",":
         frame = frame.with_columns(pl.all().str.replace(_DECIMAL_COMMA, "$1.$2"))
     sample = [list(row) for row in frame.head(_SAMPLE_LINES).iter_rows()]
@@ -82,7 +85,8 @@ def _as_utf8(content: bytes, title: str) -> tuple[bytes, list[str]]:
 
 def _delimiter(lines: Sequence[str]) -> str:
     def merit(delimiter: str) -> tuple[int, int]:
-        widths = [len(cells) for cells in csv.reader(lines, delimiter=delimiter)]
+        with any_width():
+            widths = [len(cells) for cells in csv.reader(lines, delimiter=delimiter)]
         return sum(width > 1 for width in widths), -len(set(widths))
 
     return max(reversed(_DELIMITERS), key=merit)
@@ -126,15 +130,16 @@ def _without_blank_end(frame: pl.DataFrame) -> pl.DataFrame:
 def _misshapen(content: bytes, delimiter: str, title: str) -> DataError:
     """Return the error for what polars could not cut into cells: the first row of another width, or its quotes."""
     lines = (line.decode(errors="replace") for line in content.splitlines(keepends=True))
-    width = 0
+    width = number = 0
     try:
-        for number, cells in enumerate(csv.reader(lines, delimiter=delimiter, strict=True), 1):
-            width = width or len(cells)
-            if len(cells) > width:
-                return DataError(
-                    f"{title}, row {number:,}: it has {len(cells):,} cells, and the first row has {width:,}.",
-                    "put quotes around a text that holds the delimiter, or correct the row.",
-                )
+        with any_width():
+            for number, cells in enumerate(csv.reader(lines, delimiter=delimiter, strict=True), 1):
+                width = width or len(cells)
+                if len(cells) > width:
+                    return DataError(
+                        f"{title}, row {number:,}: it has {len(cells):,} cells, and the first row has {width:,}.",
+                        "put quotes around a text that holds the delimiter, or correct the row.",
+                    )
     except csv.Error as error:
         return DataError(f"{title}, row {number + 1:,}: {error}.", 'check the quotes (") of that row.')
     return DataError(f"{title} cannot be cut into cells.", "check its quotes and delimiters.")

@@ -51,11 +51,20 @@ class Streams:
 
     def batch(self, step: int) -> StreamBatch:
         """Return the batch of a step, counted from 0 over all epochs."""
+        positions = self._begins(step) + np.arange(self.sequence_length)[:, None]
+        starts = step % self.steps_per_epoch == 0
+        return StreamBatch(_at(self.ids, positions), _at(self.ids, positions + 1), starts)
+
+    def names(self, step: int) -> list[str]:
+        """Return what the batch of a step is made of: of each stream the symbols of the text, counted from 0."""
+        begins = self._begins(step).tolist()
+        return [f"symbols {begin:,} to {begin + self.sequence_length:,} of the training text" for begin in begins]
+
+    def _begins(self, step: int) -> NDArray[np.int64]:
+        """Return where each stream begins to read [B]."""
         epoch, index = divmod(step, self.steps_per_epoch)
-        start = self._offset(epoch) + index * self.sequence_length
         stride = self.steps_per_epoch * self.sequence_length
-        positions = start + np.arange(self.sequence_length)[:, None] + stride * np.arange(self.batch_size)
-        return StreamBatch(_at(self.ids, positions), _at(self.ids, positions + 1), index == 0)
+        return self._offset(epoch) + index * self.sequence_length + stride * np.arange(self.batch_size)
 
     def _offset(self, epoch: int) -> int:
         spare = len(self.ids) - 1 - self.steps_per_epoch * self.batch_size * self.sequence_length

@@ -64,10 +64,19 @@ def read_sheet(path: str | os.PathLike[str]) -> Sheet:
             frame = guarded(lambda: read_parquet(name, MOST_BYTES), title)
             return Sheet(nw.from_native(frame), Origin((title,), (0,), (1,)))
     with opened(name) as stream:
-        content = _bounded(stream, title)
+        content = bounded(stream, title)
     if Path(name.removesuffix(".gz").removesuffix(".xz")).suffix.lower() == ".tsf":
         long, remarks = guarded(lambda: parse_tsf(content, title), title)
         return Sheet(nw.from_native(long), Origin((title,), (0,), (1,)), remarks)
+    return sheet_of_text(content, title)
+
+
+def sheet_of_text(content: bytes, title: str) -> Sheet:
+    """Return what the text of a table holds, CSV or its kin."""
+    require("polars", "tables")
+    require("narwhals", "tables")
+    import narwhals as nw
+
     table, first_row, remarks = guarded(lambda: parse_delimited(content, title), title)
     return Sheet(nw.from_native(table), Origin((title,), (0,), (first_row,)), remarks)
 
@@ -148,8 +157,8 @@ def _free(name: str, taken: Any) -> str:
     return name
 
 
-def _bounded(stream: IO[bytes], title: str) -> bytes:
-    """Read a whole stream, but no more than MOST_BYTES."""
+def bounded(stream: IO[bytes], title: str) -> bytes:
+    """Read a whole stream; raise DataError where it holds more than MOST_BYTES."""
     buffer = io.BytesIO()
     while chunk := stream.read(_CHUNK):
         if buffer.tell() + len(chunk) > MOST_BYTES:

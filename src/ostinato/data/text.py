@@ -66,7 +66,7 @@ def read_text(sources: Source | Sequence[Source], encoding: str = "utf-8") -> Te
     Raises DataError for a source that is missing, unreadable, damaged, empty, binary or not in this
     encoding, and OptionError for an encoding that does not exist.
     """
-    nul_is_text = b"\0" in _checked_encoding(encoding)
+    nul_is_text = b"\0" in checked_encoding(encoding)
     return _read(
         sources,
         is_binary=lambda head: b"\0" in head and not nul_is_text,
@@ -95,7 +95,7 @@ def _read(
     texts: list[Content] = []
     left_out = 0
     for name in names:
-        found = [_load(file, is_binary, decode) for file in _files(name)]
+        found = [_load(file, is_binary, decode) for file in files_below(name)]
         if not any(found):
             raise _without_text(name, is_binary_file=found == [None])
         texts += [text for text in found if text]
@@ -112,7 +112,7 @@ def _joined(texts: Sequence[Content], newline: Content) -> Content:
     return newline[:0].join(pieces)
 
 
-def _files(name: str) -> Iterable[str]:
+def files_below(name: str) -> Iterable[str]:
     """Return the files that a source stands for."""
     if not os.path.isdir(name):
         return [name]
@@ -185,7 +185,7 @@ def _decode(title: str, raw: bytes, encoding: str) -> str:
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _checked_encoding(encoding: str) -> bytes:
+def checked_encoding(encoding: str) -> bytes:
     """Return how the encoding writes the letter a, which shows that it exists and whether it uses NULs."""
     try:
         return "a".encode(encoding)

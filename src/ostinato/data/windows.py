@@ -157,11 +157,15 @@ class Shuffled:
 
     def batch(self, step: int) -> Batch:
         """Return the batch of a step, counted from 0 over all epochs."""
+        return gather(self.encoded, self.sizes, self.chosen(step), self.scaling)
+
+    def chosen(self, step: int) -> Origins:
+        """Return the windows of a step."""
         epoch, index = divmod(step, self.steps_per_epoch)
         if self._order[0] != epoch:
             self._order = epoch, np.random.default_rng([self.seed, epoch]).permutation(len(self.windows))
         places = np.sort(self._order[1][index * self.batch_size : (index + 1) * self.batch_size])
-        return gather(self.encoded, self.sizes, self.windows.take(places), self.scaling)
+        return self.windows.take(places)
 
 
 def _last_known(seen: Array, known: Array) -> Array:
