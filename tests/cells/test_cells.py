@@ -43,6 +43,7 @@ SHIPPED = [
     ("min_gru", "z n", "", "h"),
     ("min_lstm", "f i n", "", "h"),
     ("lru", "re im", "", "re im"),
+    ("lru_block", "", "", "y re im"),
     ("rg_lru", "r i", "", "h"),
 ]
 
@@ -53,7 +54,7 @@ def test_gates_stand_in_the_order_in_which_the_cell_says_that_they_are_stacked(n
     assert (cell.gates, cell.states) == (tuple(gates.split()), tuple(states.split()))
     assert cell.program.input_gates == cell.gates
     assert cell.program.recurrent_gates == tuple(recurrent.split())
-    assert len(cell.gates) == 1 or f"order {gates}" in " ".join(cell.doc.split())
+    assert len(cell.gates) <= 1 or f"order {gates}" in " ".join(cell.doc.split())
 
 
 @pytest.mark.parametrize("name", CELLS)

@@ -10,6 +10,7 @@ from .elman import elman, elman_relu, elman_sigmoid
 from .gru import gru, gru_v1
 from .indrnn import indrnn
 from .lru import lru
+from .lru_block import lru_block
 from .lstm import lstm
 from .mgu import mgu
 from .minimal import min_gru, min_lstm
@@ -39,6 +40,7 @@ ORACLES = {
     "min_gru": min_gru,
     "min_lstm": min_lstm,
     "lru": lru,
+    "lru_block": lru_block,
     "rg_lru": rg_lru,
 }
 

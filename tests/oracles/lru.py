@@ -11,20 +11,21 @@ from .gates import input_sum, input_sum_backward
 from .sequence import Oracle
 
 
-def _factors(w):
+def factors(w):
+    """Return λ and γ."""
     rate = np.exp(w["p_nu_log"])
     return np.exp(-rate + 1j * np.exp(w["p_theta_log"])), np.sqrt(-np.expm1(-2 * rate))
 
 
 def step(w, x, s):
-    factor, gamma = _factors(w)
+    factor, gamma = factors(w)
     v = input_sum(w, "re", x) + 1j * input_sum(w, "im", x)
     z = factor * (s["re"] + 1j * s["im"]) + gamma * v
     return {"re": z.real, "im": z.imag}, v
 
 
 def step_backward(w, x, s, v, d_new, gradients):
-    (factor, gamma), z = _factors(w), s["re"] + 1j * s["im"]
+    (factor, gamma), z = factors(w), s["re"] + 1j * s["im"]
     d = d_new["re"] + 1j * d_new["im"]
     # λ d/dλ in the logarithm of λ, of which -exp(ν) is the real part and exp(θ) the imaginary one.
     d_log = (np.conj(factor * z) * d).sum(axis=0)

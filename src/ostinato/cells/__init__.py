@@ -1,7 +1,7 @@
 """The equations: the cells that come with Ostinato, a file a family, and the language they are written in."""
 
 from ..errors import OptionError, closest
-from .diagonal import lru, rg_lru
+from .diagonal import lru, lru_block, rg_lru
 from .elman import elman, elman_relu, elman_sigmoid, indrnn
 from .gru import gru, gru_v1, mgu
 from .initialisers import bias, constant, identity, normal, orthogonal, uniform
@@ -34,7 +34,7 @@ CELLS: dict[str, Cell] = {
         *(elman, elman_relu, elman_sigmoid, indrnn),
         *(gru, gru_v1, mgu, layer_norm_gru),
         *(lstm, peephole_lstm, coupled_lstm, projected_lstm, layer_norm_lstm, slstm),
-        *(min_gru, min_lstm, lru, rg_lru),
+        *(min_gru, min_lstm, lru, lru_block, rg_lru),
     )
 }
 """The cells that come with Ostinato, by name."""
@@ -79,6 +79,7 @@ __all__ = [
     "layer_norm_lstm",
     "log",
     "lru",
+    "lru_block",
     "lstm",
     "maximum",
     "mgu",

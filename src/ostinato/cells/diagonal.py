@@ -1,10 +1,11 @@
 """Linear recurrent units: each unit of the state is multiplied by a number of its own, and the input added."""
 
 import math
+from typing import Any
 
 from ..program.trace import Value
-from .initialisers import uniform
-from .language import cell, cos, exp, maximum, sigmoid, sin, softplus, sqrt, tanh
+from .initialisers import constant, uniform
+from .language import cell, cos, exp, layer_norm, maximum, sigmoid, sin, softplus, sqrt, tanh
 
 SLOWEST, FASTEST = 0.999, 0.9
 """Where decays start: they keep 1/e of the past for about 1,000 and 10 steps."""
@@ -21,6 +22,13 @@ def _root_of_loss(rate: Value) -> Value:
     """
     t = tanh(rate)
     return sqrt(maximum(2 * t / (1 + t), _FLOOR))
+
+
+def _turn(p: Any) -> tuple[Value, Value, Value]:
+    """Return the real and the imaginary part of λ, and γ, of `lru`."""
+    rate, angle = exp(p.nu_log), exp(p.theta_log)
+    size = exp(-rate)
+    return size * cos(angle), size * sin(angle), _root_of_loss(rate)
 
 
 @cell(
@@ -46,12 +54,37 @@ def lru(x, s, p):
     are even there: as many units for each span of memory, where the paper is even over the area of the ring. Gate
     order re im.
     """
-    rate, angle = exp(p.nu_log), exp(p.theta_log)
-    size, gamma = exp(-rate), _root_of_loss(rate)
-    along, across = size * cos(angle), size * sin(angle)
+    along, across, gamma = _turn(p)
     re = along * s.re - across * s.im + gamma * x.re
     im = across * s.re + along * s.im + gamma * x.im
     return re, im
+
+
+@cell(
+    state="y re im",
+    vectors="scale shift nu_log theta_log skip gate_shift",
+    matrices="in_re[H,H] in_im[H,H] out_re[H,H] out_im[H,H] gate_re[H,H] gate_im[H,H]",
+    init=dict(lru.init)
+    | {"scale": constant(1.0), "shift": constant(0.0), "skip": constant(1.0), "gate_shift": constant(0.0)},
+)
+def lru_block(x, s, p, M):
+    """A residual block around a linear recurrent unit, as deep stacks of it are built (Orvieto et al. 2023).
+
+    u = LN(x)                                             with a scale and a shift
+    h = λ ⊙ h + γ ⊙ W u                                   as `lru`: h = re + i im, W = in_re + i in_im
+    v = out_re re + out_im im + skip ⊙ u                  the paper's C and D, over real numbers
+    y = x + v ⊙ σ(gate_re re + gate_im im + gate_shift)    a gated linear unit, and the input again
+
+    A stack of `lru` by itself is one linear map; this one has what lies between in the cell, so that layers can be
+    stacked, streamed and saved as any others. The gate reads h itself, where the paper's reads what a non-linear v
+    gives, and there is no dropout. The input itself enters, so D must equal H. λ, γ and how they start: as in `lru`.
+    """
+    u = layer_norm(x.raw, p.scale, p.shift)
+    along, across, gamma = _turn(p)
+    re = along * s.re - across * s.im + gamma * M.in_re(u)
+    im = across * s.re + along * s.im + gamma * M.in_im(u)
+    v = M.out_re(re) + M.out_im(im) + p.skip * u
+    return x.raw + v * sigmoid(M.gate_re(re) + M.gate_im(im) + p.gate_shift), re, im
 
 
 @cell(
