@@ -86,7 +86,7 @@ def by_oracle(architecture, weights, batch):
     program = architecture.cell.program
     w = {name: array.astype(np.float64) for name, array in weights.items()}
     layers = [
-        _apart(program, architecture.stack.layer_weights(_recurrent(w), k)) for k in range(architecture.num_layers)
+        apart(program, architecture.stack.layer_weights(_recurrent(w), k)) for k in range(architecture.num_layers)
     ]
     widths = {name: architecture.stack.widths[width] for name, width in program.states}
     sizes = Sizes(*(getattr(architecture, name) for name in Sizes._fields))
@@ -101,7 +101,7 @@ def _recurrent(w):
     return {name.removeprefix("recurrent."): array for name, array in w.items() if name.startswith("recurrent.")}
 
 
-def _apart(program, weights):
+def apart(program, weights):
     """Return a layer's weights by the oracle's names, a gate each; the inverse of `running.stacked`."""
     apart = {name: array for name, array in weights.items() if name.startswith(("p_", "M_"))}
     for name, prefix, gates in (

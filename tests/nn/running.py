@@ -33,6 +33,11 @@ def leaf(values):
     return values.detach().clone().requires_grad_()
 
 
+def _gradient(part):
+    """The gradient of a leaf; torch has None for one that is never read."""
+    return torch.zeros_like(part) if part.grad is None else part.grad
+
+
 def outputs_and_gradients(layer, x, state=None, lengths=None, d_y=None, d_final=None):
     """Run a layer forwards and backwards.
 
@@ -52,7 +57,7 @@ def outputs_and_gradients(layer, x, state=None, lengths=None, d_y=None, d_final=
         "y": y,
         "final": final,
         "d_x": x.grad,
-        "d_state": [] if state is None else [part.grad for parts in state for part in parts],
+        "d_state": [] if state is None else [_gradient(part) for parts in state for part in parts],
         "d_weights": {name: weight.grad for name, weight in layer.named_parameters()},
     }
 

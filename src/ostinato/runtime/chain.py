@@ -99,13 +99,16 @@ Part = Stack | Feedforward | Softmax | Last | Parallel
 
 
 class Chain:
-    """Parts, each of which reads what the one before puts out."""
+    """Parts, each of which reads what the one before puts out.
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    size: the features that come to it, which a chain without parts gives as they are.
+    """
+
+    def __init__(self, parts: Sequence[Part], size: int = 0) -> None:
         self.parts = list(parts)
         self.layer_count: int = sum(part.layer_count for part in parts)
         self._spanned = list(zip(parts, spans(parts), strict=True))
-        self.output_size: int = self.parts[-1].output_size
+        self.output_size: int = self.parts[-1].output_size if parts else size
         self.reduces: bool = any(part.reduces for part in parts)
 
     @property
@@ -154,7 +157,7 @@ class Chain:
                 kept.append(Parallel([branch.at_every_step() for branch in part.branches], part.merge))
             elif not isinstance(part, Last):
                 kept.append(part)
-        return Chain(kept)
+        return Chain(kept, self.output_size)
 
 
 def spans(parts: Sequence[Chain] | Sequence[Part]) -> list[slice]:
