@@ -8,6 +8,7 @@
     ├── DataError          a file or a text cannot be used as data
     ├── FileFormatError    a model file or a checkpoint is damaged, too new or not ours
     ├── ExportError        what a file for other tools computes is not what the model does
+    ├── UnfittedError      a model was asked before it had learned anything
     ├── StreamError        a stream is not open, or there is no room for another
     ├── TrainingError      training cannot go on
     ├── Interrupted        a signal stopped the run, after its state was saved (exit code 130 or 143)
@@ -65,6 +66,10 @@ class FileFormatError(OstinatoError, ValueError):
 
 class ExportError(OstinatoError):
     """What was exported for other tools computes something else than the model, or cannot be run there."""
+
+
+class UnfittedError(OstinatoError, ValueError, AttributeError):
+    """A model was asked before it had learned anything; what it learns, it does not have yet."""
 
 
 class StreamError(OstinatoError, LookupError):

@@ -14,6 +14,7 @@ from ostinato.errors import FileFormatError
 from ostinato.nn.symbols import SymbolNetwork
 from ostinato.training import checkpoint
 from ostinato.training.loop import Settings, one_step, start
+from ostinato.training.point import Point, put
 
 ARCHITECTURE = SymbolArchitecture(cells.lstm, vocabulary_size=5, embedding_size=3, hidden_size=4, num_layers=2)
 SETTINGS = Settings(steps=20, evaluations=4, learning_rate=0.01, warmup_steps=0, weight_decay=0.1, clip_norm=1.0)
@@ -37,7 +38,9 @@ def run():
     advance(run, 5)
     run.best_loss, run.history = 1.25, [{"step": 5, "train": 0.1 + 0.2, "valid": 1.25}]
     run.best_weights = {name: value.clone() for name, value in run.network.state_dict().items()}
-    run.loss_sum = math.pi
+    run.loss_sum, run.losses, run.backs = math.pi, 3, 2
+    run.good = Point.of(run)
+    advance(run, 2)
     return run
 
 
@@ -61,7 +64,8 @@ def everything(run):
         "best": {name: value.numpy().tobytes() for name, value in run.best_weights.items()},
         "optimiser": optimiser,
         "state": [[part.numpy().tobytes() for part in layer] for layer in run.state or ()],
-        "plain": (run.step, run.loss_sum, run.best_loss, run.history),
+        "plain": (run.step, run.loss_sum, run.losses, run.best_loss, run.history, run.backs),
+        "good": run.good and (run.good.step, {name: v.numpy().tobytes() for name, v in run.good.tensors.items()}),
     }
 
 
@@ -103,6 +107,23 @@ def test_a_run_before_its_first_step_can_be_kept(tmp_path):
     run = restored(tmp_path / "kept")
     assert (run.step, run.state, run.best_loss, run.best_weights, run.history) == (0, None, math.inf, {}, [])
     assert not run.optimiser.state
+
+
+def test_a_run_that_went_back_after_it_was_kept_goes_on_as_if_it_had_never_stopped(run, tmp_path):
+    checkpoint.save(tmp_path / "kept", "language", {}, run)
+    torch.manual_seed(99)
+    other = restored(tmp_path / "kept")
+    for each in (run, other):
+        put(each, each.good.state_sizes, each.good.tensors)
+        advance(each, 3)
+    assert everything(other) == everything(run)
+
+
+def test_a_good_point_that_is_where_the_run_is_takes_no_room(run, tmp_path):
+    run.good = Point.of(run)
+    checkpoint.save(tmp_path / "kept", "language", {}, run)
+    assert not [name for name in model_file.read(tmp_path / "kept")[1] if name.startswith("good.")]
+    assert restored(tmp_path / "kept").good is None
 
 
 def test_what_the_task_needs_is_kept_with_it(run, tmp_path):
@@ -159,6 +180,14 @@ ALTERATIONS = {
     "a moment of another shape": replace_tensor("optimiser.1.exp_avg", np.zeros(9, np.float32)),
     "a state missing": remove("state.1.1"),
     "more states than there are": lambda record, tensors: record.update(state_sizes=[2, 10**9]),
+    "good weights missing": remove("good.network."),
+    "a good weight that is not finite": replace_tensor("good.network.head.bias", np.full(5, np.nan, np.float32)),
+    "a good moment of another shape": replace_tensor("good.optimiser.1.exp_avg", np.zeros(9, np.float32)),
+    "a good moment missing": remove("good.optimiser.0.exp_avg_sq"),
+    "a good state missing": remove("good.state.1.1"),
+    "no good random state": remove("good.random."),
+    "no count of losses": lambda record, tensors: record.pop("losses"),
+    "more returns than there may be": lambda record, tensors: record.update(backs=6),
     "a negative step": lambda record, tensors: record.update(step=-1),
     "a step that is text": lambda record, tensors: record.update(step="5"),
     "no history": lambda record, tensors: record.pop("history"),

@@ -30,7 +30,7 @@ BATCH_ROWS = 1024
 
 def open_checkpoint(path: str | os.PathLike[str]) -> Kept[ForecastOptions]:
     """Read a checkpoint to go on from. Raises FileFormatError when there is none, or none that can be used."""
-    return session.open_checkpoint(path, TASK, ForecastOptions)
+    return session.open_checkpoint(path, ForecastOptions, TASK)
 
 
 def fit(
@@ -68,6 +68,7 @@ def fit(
             f"{architecture.past_segments} segments of {architecture.segment} steps",
             f"{len(windows.windows):,} windows",
             evaluations_after=AFTERWARDS,
+            names=lambda step: series.names(windows.chosen(step)),
         )
         return carry_out(
             TASK,

@@ -32,7 +32,7 @@ class Corpus:
 
 def open_checkpoint(path: str | os.PathLike[str]) -> Kept[LanguageOptions]:
     """Read a checkpoint to go on from. Raises FileFormatError when there is none, or none that can be used."""
-    kept = session.open_checkpoint(path, TASK, LanguageOptions)
+    kept = session.open_checkpoint(path, LanguageOptions, TASK)
     if kept.plan.options.num_layers > len(kept.tensors):
         raise FileFormatError(f"{path} is damaged: its sizes are impossible.")
     return kept
@@ -73,6 +73,7 @@ def fit(
             f"{len(streams.ids):,} symbols",
             # The hidden size may come from the stated time, so that steps alone would not give the same run.
             f" --hidden {architecture.hidden_size}",
+            names=streams.names,
         )
         return carry_out(
             TASK,

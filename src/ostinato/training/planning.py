@@ -32,6 +32,9 @@ def settings_of(options: TrainingOptions, steps: int) -> Settings:
         warmup_steps=min(options.warmup_steps, steps // 10),
         weight_decay=options.weight_decay,
         clip_norm=options.clip_norm,
+        patience=options.patience,
+        on_nan=options.on_nan,
+        checkpoint_every=options.checkpoint_every,
     )
 
 
