@@ -18,6 +18,8 @@ SIZES = {
     "warmup_steps": 2,
     "steps": 12,
     "evaluations": 3,
+    # However slow the machine, checkpoints follow evaluations alone.
+    "checkpoint_every": 3600.0,
 }
 FLAGS = [text for name, value in SIZES.items() for text in (f"--{name.replace('_', '-')}", str(value))]
 """The same sizes on the command line."""

@@ -9,8 +9,9 @@ in constant memory.
     model.save("book.safetensors")
     print(ostinato.load("book.safetensors").generate("Once upon"))
 
-Public: `LanguageModel`, `Forecaster`, `Network`, `load`, with torch `accelerate`, and the modules `ostinato.cells`,
-`ostinato.engine`, `ostinato.errors` and, with torch, `ostinato.nn`. Importing this loads neither torch nor NumPy.
+Public: `LanguageModel`, `Forecaster`, `Classifier`, `Tagger`, `Network`, `load`, with torch `accelerate`, and the
+modules `ostinato.cells`, `ostinato.engine`, `ostinato.errors` and, with torch, `ostinato.nn`. Importing this loads
+neither torch nor NumPy.
 """
 
 from __future__ import annotations
@@ -24,19 +25,40 @@ from .late import when_imported
 if TYPE_CHECKING:
     from . import cells, engine, errors, nn
     from .nn.accelerate import accelerate
+    from .tasks.classifier import Classifier
     from .tasks.forecast import Forecaster
     from .tasks.language import LanguageModel
     from .tasks.network import Network
+    from .tasks.tagger import Tagger
 
 __version__ = "0.1.0"
-__all__ = ["Forecaster", "LanguageModel", "Network", "accelerate", "cells", "engine", "errors", "load", "nn"]
+__all__ = [
+    "Classifier",
+    "Forecaster",
+    "LanguageModel",
+    "Network",
+    "Tagger",
+    "accelerate",
+    "cells",
+    "engine",
+    "errors",
+    "load",
+    "nn",
+]
 
-TASKS = {"Forecaster": "forecast", "LanguageModel": "language", "Network": "network"}
+TASKS = {
+    "Classifier": "classifier",
+    "Forecaster": "forecast",
+    "LanguageModel": "language",
+    "Network": "network",
+    "Tagger": "tagger",
+}
 """The file of each task's class."""
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-    """Open a model file and return the model, ready to use: a `LanguageModel`, a `Forecaster` or a `Network`.
+    """Open a model file and return the model, ready to use: a `LanguageModel`, a `Forecaster`, a `Classifier`, a
+    `Tagger` or a `Network`.
 
     No torch is needed, and no code is run.
 

@@ -364,7 +364,7 @@ def test_a_disk_that_is_full_shows_before_the_work_and_loses_nothing(capsys, mon
     monkeypatch.setattr(os, "fsync", full)
     monkeypatch.setattr(Streams, "batch", lambda *_: pytest.fail("a step was taken"))
     assert fail(capsys, *FIT, "text.txt", *FLAGS, "-o", model, "-q") == (
-        "no space left on device.",
+        f"{model}.checkpoint: no space left on device.",
         "free some space, or write elsewhere; nothing that was there is lost.",
     )
     assert contents() == before
@@ -379,7 +379,10 @@ def test_a_disk_that_fills_up_while_training_leaves_the_last_checkpoint(capsys, 
 
     with monkeypatch.context() as context:
         context.setattr(os, "fsync", fills_up)
-        assert fail(capsys, *RUN)[0] == "no space left on device."
+        assert fail(capsys, *RUN) == (
+            "the checkpoint text.safetensors.checkpoint cannot be written: no space left on device.",
+            "free some space, then go on with --resume: the run is kept as it was after step 4.",
+        )
     assert model_file.read("text.safetensors.checkpoint")[0]["run"]["step"] == 4
     succeed(capsys, *RUN, "--resume")
     assert os.path.exists("text.safetensors")

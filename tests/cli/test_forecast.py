@@ -270,6 +270,13 @@ def test_info_tells_roles_and_sizes(capsys):
         (["evaluate", "shops.model", "shops.parquet", "--train", "x"], 2, "--train is for a language model;"),
         (["evaluate", "shops.model", "shops.parquet", "--unknown", "skip"], 2, "--unknown is for a language model;"),
         (["generate", "shops.model"], 1, "shops.model is a forecast, not a model of text."),
+        (["stream", "shops.model"], 1, "shops.model is a forecast model, more than one network"),
+        (["export", "shops.model", "-o", "x.onnx"], 1, "shops.model is a forecast model, more than one network"),
+        (
+            ["export", "shops.model", "-o", "x.safetensors", "--dtype", "int8"],
+            1,
+            "shops.model is a forecast model, which",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

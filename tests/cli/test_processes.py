@@ -204,7 +204,7 @@ def test_a_disk_without_room_leaves_the_older_model_and_nothing_half_written(cap
     assert len(before) < 20_000
     ran = process("fit", "language", "text.txt", *FLAGS, "--hidden", "64", "-q", "-o", "m", script=LIMITED)
     assert ran.returncode == 1
-    assert message_of(ran.stderr)[0] == f"{os.strerror(errno.EFBIG).lower()}."
+    assert message_of(ran.stderr)[0] == f"m.checkpoint: {os.strerror(errno.EFBIG).lower()}."
     assert (folder / "m").read_bytes() == before
     assert sorted(os.listdir(folder)) == ["m", "text.txt"]
 

@@ -149,6 +149,6 @@ def test_every_file_of_the_core_is_listed():
 
 
 def test_public_names_are_few_sorted_and_there():
-    names = ["Forecaster", "LanguageModel", "Network", "accelerate", "cells", "engine", "errors", "load", "nn"]
-    assert ostinato.__all__ == names
+    tasks = ["Classifier", "Forecaster", "LanguageModel", "Network", "Tagger"]
+    assert ostinato.__all__ == [*tasks, "accelerate", "cells", "engine", "errors", "load", "nn"]
     assert all(hasattr(ostinato, name) for name in ostinato.__all__)

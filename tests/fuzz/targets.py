@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
+import tarfile
 import tempfile
 import traceback
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -29,7 +32,11 @@ from ostinato.architecture import (
     ParallelArchitecture,
     RecurrentArchitecture,
 )
+from ostinato.data.conll import TagLayout
+from ostinato.data.labelled import series_examples, tagged_sentences, text_examples
 from ostinato.data.layout import Layout, panel_of
+from ostinato.data.text_tables import TextLayout
+from ostinato.data.vectors import read_vectors
 from ostinato.errors import OstinatoError
 from ostinato.exchange.formats import read_file
 from ostinato.exchange.reading import read_foreign
@@ -155,15 +162,45 @@ def documents() -> list[bytes]:
     return found
 
 
-# ---- the forecaster's file
+# ---- the files of forecasters, classifiers and taggers
 
 
-class Forecast(NamedTuple):
-    """A forecaster's document and tensors, and a table or arrays that it can be asked about."""
+class Fitted(NamedTuple):
+    """A model's document and tensors, and data that it can be asked about."""
 
     document: dict[str, object]
     tensors: dict[str, object]
     data: object
+
+
+def fitted(model: ostinato.Forecaster | ostinato.Classifier | ostinato.Tagger, data: object) -> Fitted:
+    """Return what a model's file holds, and data that it can be asked about."""
+    with file_of(b"", ".safetensors") as path:
+        model.save(path)
+        return Fitted(*model_file.read(path), data)
+
+
+def document_of(content: bytes, made: Sequence[Fitted], use: Callable[[Any, object], None]) -> None:
+    """Take bytes for the document of a model, whose tensors and digest are in order; use what opens."""
+    model = made[content[0] % len(made) if content else 0]
+    try:
+        document = msgspec.json.decode(content[1:], type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return
+    for name in ("kind", "format"):
+        document.pop(name, None)
+    with file_of(b"", ".safetensors") as path:
+        try:
+            model_file.write(path, str(model.document["kind"]), document, model.tensors)
+        except (UnicodeError, ValueError, TypeError):
+            return
+        with suppress(OstinatoError), np.errstate(all="ignore"):
+            use(ostinato.load(path), model.data)
+
+
+def documents_in(made: Sequence[Fitted]) -> list[bytes]:
+    """The documents of models, each after its number."""
+    return [bytes([index]) + msgspec.json.encode(model.document) for index, model in enumerate(made)]
 
 
 MOST_WINDOW_SEGMENTS = 2**12
@@ -171,7 +208,7 @@ MOST_WINDOW_SEGMENTS = 2**12
 
 
 @cache
-def forecasters() -> tuple[Forecast, ...]:
+def forecasters() -> tuple[Fitted, ...]:
     """Small forecasters: of arrays with a linear part, step by step, of every role of columns, and of many series."""
     from tests.small_series import SIZES, load, shops
 
@@ -181,49 +218,83 @@ def forecasters() -> tuple[Forecast, ...]:
         columns[name][60:] = np.nan
     table, many = pl.DataFrame(columns), pl.DataFrame(shops((20, 12)))
     roles = {"target": ("load", "wind"), "known": ("price",), "past": ("heat", "day"), "time_column": "when"}
-    fitted: list[tuple[object, dict[str, object]]] = [
+    made: list[tuple[object, dict[str, object]]] = [
         (np.stack([values, values**2], axis=1), {"channels": "mixed", "quantiles": (0.5, 0.9)}),
         ([values, values[:30]], {"decoder": "stepwise", "cell": "elman", "likelihood": "student-t"}),
         (table.with_columns(pl.col("load", "wind").fill_nan(None)), roles),
         (many, {"static": ("town",), "horizon": 2, "lookback": 4}),
     ]
-    found = []
-    for data, options in fitted:
-        model = ostinato.Forecaster(**(SIZES | options)).fit(data, quiet=True)
-        with file_of(b"", ".safetensors") as path:
-            model.save(path)
-            found.append(Forecast(*model_file.read(path), data))
-    return tuple(found)
+    return tuple(fitted(ostinato.Forecaster(**(SIZES | options)).fit(data, quiet=True), data) for data, options in made)
 
 
 def forecaster(content: bytes) -> None:
     """Bytes that are taken for the document of a forecaster's file, whose tensors and digest are in order."""
-    made = forecasters()[content[0] % len(forecasters()) if content else 0]
-    try:
-        document = msgspec.json.decode(content[1:], type=dict[str, object])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return
-    for name in ("kind", "format"):
-        document.pop(name, None)
-    with file_of(b"", ".safetensors") as path:
-        try:
-            model_file.write(path, "forecast", document, made.tensors)
-        except (UnicodeError, ValueError, TypeError):
-            return
-        with suppress(OstinatoError), np.errstate(all="ignore"):
-            model = ostinato.load(path)
-            assert isinstance(model, ostinato.Forecaster)
-            model.summary()
-            sizes = model.architecture_
-            if sizes.past_segments + sizes.future_segments <= MOST_WINDOW_SEGMENTS:
-                model.predict(made.data)
-                model.evaluate(made.data, windows=1)
-                model.sample(made.data, paths=2)
+
+    def use(model: ostinato.Forecaster, data: object) -> None:
+        model.summary()
+        sizes = model.architecture_
+        if sizes.past_segments + sizes.future_segments <= MOST_WINDOW_SEGMENTS:
+            model.predict(data)
+            model.evaluate(data, windows=1)
+            model.sample(data, paths=2)
+
+    document_of(content, forecasters(), use)
 
 
-def forecaster_documents() -> list[bytes]:
-    """The documents of small forecasters."""
-    return [bytes([index]) + msgspec.json.encode(made.document) for index, made in enumerate(forecasters())]
+@cache
+def classifiers() -> tuple[Fitted, ...]:
+    """Small classifiers: of words, of spelled words, of characters, of series, and of several classes at once."""
+    from tests.small_labels import SIZES, names, reviews, topics, waves
+
+    made: list[tuple[tuple[Any, Any], dict[str, object]]] = [
+        (reviews(20), {"pooling": ("attention", "last")}),
+        (reviews(20), {"units": "spellings", "linear": "never"}),
+        (names(20), {"bidirectional": False, "pooling": ("max",)}),
+        (waves(20), {"cell": "lru_block"}),
+        (topics(30), {"vocabulary": 9}),
+    ]
+    return tuple(
+        fitted(ostinato.Classifier(**(SIZES | {"steps": 1} | options)).fit(*data, quiet=True), data[0][:3])
+        for data, options in made
+    )
+
+
+def classifier(content: bytes) -> None:
+    """Bytes that are taken for the document of a classifier's file, whose tensors and digest are in order."""
+
+    def use(model: ostinato.Classifier, data: object) -> None:
+        model.summary()
+        model.metadata()
+        model.predict(data)
+        model.evaluate(data, ["a", "b", "a"])
+
+    document_of(content, classifiers(), use)
+
+
+@cache
+def taggers() -> tuple[Fitted, ...]:
+    """Small taggers: of entities by paths, and of parts of speech word by word."""
+    from tests.small_sentences import SIZES, entities, speech
+
+    made: list[tuple[Any, dict[str, object]]] = [
+        (entities(20), {}),
+        (speech(20), {"paths": False, "features": False, "cell": "gru", "num_layers": 2}),
+    ]
+    return tuple(
+        fitted(ostinato.Tagger(**(SIZES | {"steps": 1} | options)).fit(*data, quiet=True), [*data[0][:3], []])
+        for data, options in made
+    )
+
+
+def tagger(content: bytes) -> None:
+    """Bytes that are taken for the document of a tagger's file, whose tensors and digest are in order."""
+
+    def use(model: ostinato.Tagger, data: Any) -> None:
+        model.summary()
+        model.predict_proba(data)
+        model.evaluate(data, [["O"] * len(sentence) for sentence in data])
+
+    document_of(content, taggers(), use)
 
 
 # ---- the snapshot
@@ -398,10 +469,137 @@ def monash_files() -> list[bytes]:
     return [header + b"T1:2012-01-31 00-00-00:1,2,?\nT2:2013-01-01 12-00-00:4.5,6\n"]
 
 
+# ---- labelled sequences
+
+
+def texts(content: bytes) -> None:
+    """Read a table of texts, of every kind in turn; Parquet has a process of its own, and is another target's."""
+    if content.startswith(b"PAR1"):
+        return
+    suffix = (".csv", ".tsv", ".jsonl", "")[len(content) % 4]
+    layout = TextLayout(label=2 if len(content) % 3 else None, header=(None, True, False)[len(content) % 5 % 3])
+    with file_of(content, suffix) as path, suppress(OstinatoError):
+        text_examples(path, layout)
+
+
+def text_files() -> list[bytes]:
+    """Tables of texts: with quotes, with tabs, and JSON lines."""
+    return [
+        b'text,label\n"a ""good"" film, really",pos\n"two\nlines",neg\n',
+        b'0\t7\t"It" was <br /> fine\n1\t8\tbad\n',
+        b'{"text": "a\\u00e9", "label": ["x", 1.50]}\n\n{"text": null, "label": true}\n',
+    ]
+
+
+def folder(content: bytes) -> None:
+    """Bytes that are taken for an archive: as they are, compressed well, and as if they were compressed."""
+    for suffix, packed in ((".tar", content), (".tar.gz", gzip.compress(content, 1)), (".tar.xz", content)):
+        with file_of(packed, suffix) as path, suppress(OstinatoError):
+            text_examples(path, labelled=(None, True, False)[len(content) % 3])
+
+
+def archives() -> list[bytes]:
+    """Archives of a folder a class, with members of every kind, in the forms that there are."""
+    found = []
+    for form in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT):
+        content = io.BytesIO()
+        with tarfile.open(fileobj=content, mode="w", format=form) as archive:
+            for name, kind, text in (
+                ("all/train/pos/1.txt", tarfile.REGTYPE, b"a"),
+                ("all/train/neg/" + "n" * 99, tarfile.REGTYPE, "é".encode() * 300),
+                ("all/train/neg", tarfile.DIRTYPE, b""),
+                ("all/train/neg/link", tarfile.SYMTYPE, b""),
+            ):
+                member = tarfile.TarInfo(name)
+                member.type, member.size, member.linkname = kind, len(text), "1.txt"
+                archive.addfile(member, io.BytesIO(text))
+        found.append(content.getvalue())
+    return [*found, lzma.compress(found[0])]
+
+
+def parquet(content: bytes) -> None:
+    """Read texts from what is taken for Parquet, in a process of its own."""
+    with file_of(content, ".parquet") as path, suppress(OstinatoError):
+        text_examples(path)
+
+
+def parquet_files() -> list[bytes]:
+    """A table of texts, with a list of labels for each."""
+    content = io.BytesIO()
+    pl.DataFrame({"text": ["a", None, "é"], "label": [["x"], [], ["x", "y"]]}).write_parquet(content)
+    return [content.getvalue()]
+
+
+def vectors(content: bytes) -> None:
+    """Read vectors of words, some of which the files to begin with have."""
+    with file_of(content, ".txt") as path, suppress(OstinatoError):
+        read_vectors(path, ["the", "New York", "é", "nowhere"], lower=len(content) % 2 == 0)
+
+
+def vector_files() -> list[bytes]:
+    """Vectors with word2vec's header and without one."""
+    return ["3 2\nthe 1 -2e-3\nNew York .5 6\nÉ 1 2\n".encode(), b"the\t1\t2\t3\nof 1 2 3\n"]
+
+
+def series(suffix: str) -> Callable[[bytes], None]:
+    """Read series with labels."""
+
+    def run(content: bytes) -> None:
+        with file_of(content, suffix) as path, suppress(OstinatoError):
+            series_examples(path, labelled=(None, True, False)[len(content) % 3])
+
+    return run
+
+
+def uea_files() -> list[bytes]:
+    """A file of the UEA archive, in small."""
+    return [b"#c\n@dimensions 2\n@serieslength 3\n@classLabel true a b\n@data\n1,?,3:4,5,-6e1:a\n1,2:3,4: b\n"]
+
+
+def npz(content: bytes) -> None:
+    """Bytes that are taken for an `.npz`; and for each of the arrays in one, whose sums of digits are then in order."""
+    series(".npz")(content)
+    arrays = {"X": np.ones((2, 3)), "y": np.array(["a", "b"]), "lengths": np.array([3, 1])}
+    for name in arrays:
+        members = {f"{other}.npy": content if other == name else _npy(array) for other, array in arrays.items()}
+        series(".npz")(_zipped(members))
+
+
+def npz_files() -> list[bytes]:
+    """Arrays of series, alone and together."""
+    together = io.BytesIO()
+    np.savez_compressed(together, X=np.arange(12.0).reshape(2, 3, 2), y=np.array(["a", "b"]))
+    return [together.getvalue(), _npy(np.arange(6.0).reshape(2, 3)), _npy(np.array([1, 3])), _npy(np.array(["a", "b"]))]
+
+
+def _npy(array: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    np.lib.format.write_array(content, array, allow_pickle=False)
+    return content.getvalue()
+
+
+def words(content: bytes) -> None:
+    """Read tagged sentences, in columns and as CoNLL-U."""
+    for kind in ("columns", "conllu"):
+        with file_of(content, ".txt") as path, suppress(OstinatoError):
+            tagged_sentences(path, TagLayout(format=kind))
+
+
+def word_files() -> list[bytes]:
+    """Tagged sentences, in columns and as CoNLL-U."""
+    rest = b"\t_\t_\t_\t_\t_\t_\n"
+    ranges = (
+        b"# sent_id = s\n1-2\tab\t_\t_" + rest + b"1\ta\ta\tX" + rest + b"1.1\tz\t_\t_" + rest + b"2\tb\tb\tY" + rest
+    )
+    return [b"-DOCSTART- O\n\na b B-x\nc d O\n\ne f I-x\n", ranges]
+
+
 TARGETS: dict[str, Target] = {
     "model_file": Target(model_file_as_it_is, lambda: [saved(network) for network in networks()]),
     "document": Target(model_file_with_digest, documents),
-    "forecaster": Target(forecaster, forecaster_documents),
+    "forecaster": Target(forecaster, lambda: documents_in(forecasters())),
+    "classifier": Target(classifier, lambda: documents_in(classifiers())),
+    "tagger": Target(tagger, lambda: documents_in(taggers())),
     "snapshot": Target(snapshot, snapshots),
     "onnx": Target(onnx, onnx_files),
     "torch": Target(torch, torch_files),
@@ -411,6 +609,14 @@ TARGETS: dict[str, Target] = {
     "hdf5_child": Target(child(".weights.h5"), lambda: keras_files()[1:], in_child=True),
     "delimited": Target(table(".csv"), delimited_files),
     "monash": Target(table(".tsf"), monash_files),
+    "texts": Target(texts, text_files),
+    "folder": Target(folder, archives),
+    "vectors": Target(vectors, vector_files),
+    "uea": Target(series(".ts"), uea_files),
+    "npz": Target(npz, npz_files),
+    "long_table": Target(series(".csv"), lambda: [b"series,time,x,y,label\na,2,1,?,u\nb,1,2,3,v\na,1,4,5,u\n"]),
+    "words": Target(words, word_files),
     "onnx_child": Target(child(".onnx"), onnx_files, in_child=True),
+    "parquet_child": Target(parquet, parquet_files, in_child=True),
     "pickle_child": Target(child(".pt"), torch_pickles, in_child=True),
 }

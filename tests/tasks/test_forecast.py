@@ -19,7 +19,7 @@ from tests.tasks.forecasters import ROLES, ahead, assert_same_after_saving, fitt
 def test_the_constructor_takes_note_and_does_nothing():
     model = Forecaster(12, time="10m", quantiles=[0.1, 0.5])
     assert [name for name in vars(model) if name.endswith("_")] == []
-    assert repr(model) == "Forecaster(time='10m', quantiles=[0.1, 0.5], horizon=12)"
+    assert repr(model) == "Forecaster(horizon=12, time='10m', quantiles=[0.1, 0.5])"
 
 
 def test_parameters_are_kept_as_given_set_and_cloned():

@@ -18,13 +18,13 @@ from tests.tasks.forecasters import ROLES, ahead, fitted, refusal
 @pytest.fixture
 def drawn(monkeypatch):
     """The figures that are drawn, beside what is written."""
-    figures, render = [], forecast_plot._bytes
+    figures, write = [], forecast_plot.write_picture
 
-    def keep(figure, kind):
+    def keep(figure, path):
         figures.append(figure)
-        return render(figure, kind)
+        write(figure, path)
 
-    monkeypatch.setattr(forecast_plot, "_bytes", keep)
+    monkeypatch.setattr(forecast_plot, "write_picture", keep)
     return figures
 
 

@@ -4,6 +4,7 @@ import contextlib
 import math
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +33,13 @@ def test_keywords_become_the_struct():
     options = make(LanguageOptions, {"hidden_size": 7, "time": "1h30m", "dropout": 0, "seed": 2**53})
     assert (options.hidden_size, options.time, options.dropout, options.seed) == (7, 5400.0, 0.0, 2**53)
     assert make(LanguageOptions, {}) == LanguageOptions()
+
+
+def test_numbers_of_numpy_are_numbers():
+    options = make(LanguageOptions, {"hidden_size": np.int64(7), "dropout": np.float32(0.5), "time": np.float64(90)})
+    assert options == LanguageOptions(hidden_size=7, dropout=0.5, time=90.0)
+    message, _ = refusal(make, LanguageOptions, {"hidden_size": np.float64(7.5)})
+    assert message.startswith("hidden_size: ")
 
 
 @pytest.mark.parametrize(
@@ -70,6 +78,9 @@ def test_a_keyword_like_no_other_is_refused_with_all_there_are():
         ("weight_decay", [-1e-9, math.nan, math.inf]),
         ("clip_norm", [0, -1, math.nan, math.inf]),
         ("evaluations", [0, -1]),
+        ("patience", [0, -1, 1.5]),
+        ("on_nan", ["go", 1, None]),
+        ("checkpoint_every", [0, -1.0, math.nan, math.inf, None]),
         ("valid_fraction", [0.0, 1.0, -0.5, math.nan]),
         ("seed", [-1, 2**53 + 1, 1.5, "1"]),
         ("device", [0, None]),

@@ -18,7 +18,9 @@ from .demo import demo
 from .evaluate import evaluate
 from .export import export
 from .fit import fit
+from .fit_classify import classify
 from .fit_forecast import forecast
+from .fit_tag import tag
 from .generate import generate
 from .import_ import import_
 from .info import info
@@ -51,6 +53,8 @@ def cli() -> None:
 
 
 fit.add_command(forecast)
+fit.add_command(classify)
+fit.add_command(tag)
 for command in (demo, fit, generate, predict, stream, evaluate, info, import_, export, cells):
     cli.add_command(command)
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from ..errors import DataError, OptionError
+from ..errors import DataError
 from . import flags
 from .evaluate_forecast import evaluate_forecaster, print_evaluation
-from .opening import as_language_model, open_language_model
+from .evaluate_labels import evaluate_classifier
+from .evaluate_tags import evaluate_tagger
+from .opening import as_language_model, open_language_model, refuse_flags_of_others
 from .output import TITLES, print_figures, print_json, progress, say, this_command
 from .sources import read_sources
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
-@click.option("--train", multiple=True, metavar="FILE", help="The text that baselines learn from.")
+@click.option("--train", multiple=True, metavar="FILE", help="The training data, which baselines learn from.")
 @click.option("--against", metavar="MODEL", help="Another model, such as the one that was exported in fewer bytes.")
 @click.option("--windows", type=click.IntRange(min=1), help="Of a forecaster: so many origins at each series' end.")
 @click.option("--standardised", is_flag=True, help="Of a forecaster: figures in deviations of the training part.")
@@ -31,8 +33,9 @@ if TYPE_CHECKING:
 @click.option("--by-step", is_flag=True, help="Of a forecaster: figures for each step ahead, too.")
 @click.option("--refit", type=click.IntRange(min=1), help="Of a forecaster: learn anew so many times on the way.")
 @click.option(
-    "--plot", type=click.Path(path_type=Path), help="Of a forecaster: draw forecasts over the truth, as .png or .svg."
+    "--plot", type=click.Path(path_type=Path), help="Draw forecasts over the truth, or what is taken for what."
 )
+@flags.reading_flags
 @flags.encoding_flag
 @flags.unknown_flag
 @flags.quiet_flag
@@ -53,6 +56,7 @@ def evaluate(
     unknown: str,
     quiet: bool,
     as_json: bool,
+    **reading: Any,
 ) -> None:
     """Tell how well a model predicts a file, beside baselines on the same data.
 
@@ -66,11 +70,18 @@ def evaluate(
       ostinato evaluate book.safetensors book.txt
       ostinato evaluate small.safetensors book.txt --against book.safetensors
       ostinato evaluate load.safetensors load.csv --refit 4 --plot test.png
+      ostinato evaluate reviews.safetensors test.csv --train reviews.csv
     """
     from .. import load
 
     kind = load(model)
-    _refuse_flags_of_others(kind.task)
+    refuse_flags_of_others(kind.task, FLAGS)
+    if kind.task == "classify":
+        evaluate_classifier(model, flags.read_as(kind, reading), files, train, plot, quiet, as_json)
+        return
+    if kind.task == "tag":
+        evaluate_tagger(model, flags.read_as(kind, reading), files, train, quiet, as_json)
+        return
     if kind.task == "forecast":
         figures = {"windows": windows, "standardised": standardised, "season": season, "stride": stride}
         evaluation = evaluate_forecaster(kind, list(files), plot, quiet, refit=refit, **figures)
@@ -104,17 +115,10 @@ def evaluate(
 FLAGS = {
     "forecast": ("windows", "standardised", "season", "stride", "by_step", "refit", "plot"),
     "language": ("train", "against", "encoding", "unknown"),
+    "classify": ("train", "plot", *flags.READING),
+    "tag": ("train", *flags.TAG_READING),
 }
 """Flags that are for one kind of model, by its task."""
-
-
-def _refuse_flags_of_others(task: str) -> None:
-    """Raise OptionError for a flag that was given, but says nothing of this kind of model."""
-    context = click.get_current_context()
-    for other, names in FLAGS.items():
-        for name in names:
-            if other != task and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-                raise OptionError(f"--{name.replace('_', '-')} is for a {other} model; this is a {task} model.")
 
 
 def _compare(*models: tuple[str, LanguageModel, Evaluation]) -> dict[str, Any]:

@@ -27,7 +27,8 @@ def evaluate_forecaster(
 
     how: the other arguments of `Forecaster.evaluate`. A refit shows its own progress, which is what takes long.
     """
-    from ..tasks.forecast_plot import Shown, check_picture, draw_evaluation
+    from ..tasks.forecast_plot import Shown, draw_evaluation
+    from ..tasks.picture import check_picture
 
     shown = None
     if plot is not None:

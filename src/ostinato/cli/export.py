@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
-from ..errors import OptionError
+from ..errors import DataError, OptionError
 from . import flags
 from .fit import check_folder, check_target
+from .opening import as_network
 from .output import print_json
-
-if TYPE_CHECKING:
-    from ..tasks.runs import Runs
 
 
 class Told(NamedTuple):
@@ -59,7 +57,7 @@ def export(model: str, output: Path, dtype: str | None, quiet: bool, as_json: bo
     check_folder(output)
     if output.exists() and output.samefile(model):
         raise OptionError(f"{output} is the model itself.", "give another name: what is exported cannot be undone.")
-    told = write(load(model), output, dtype)
+    told = write(model, load(model), output, dtype)
     if as_json:
         print_json({"output": str(output), **told.fields})
     elif not quiet:
@@ -73,10 +71,10 @@ def _format_of(output: Path) -> Writer:
     return FORMATS[output.suffix.lower()]
 
 
-def _onnx(model: Runs, output: Path, dtype: str | None) -> Told:
+def _onnx(path: str, model: Any, output: Path, dtype: str | None) -> Told:
     if dtype is not None:
         raise OptionError("--dtype is for a .safetensors file.", "leave it out: an ONNX file holds floats.")
-    written = model.export_onnx(output)
+    written = as_network(path, model).export_onnx(output)
     layers = ", ".join(name if count == 1 else f"{count} × {name}" for name, count in Counter(written.layers).items())
     text = (
         f"{_bytes(written.size)}, {layers or 'no recurrent layer'}, opset {written.opset}; "
@@ -85,10 +83,12 @@ def _onnx(model: Runs, output: Path, dtype: str | None) -> Told:
     return Told(text, written._asdict())
 
 
-def _safetensors(model: Runs, output: Path, dtype: str | None) -> Told:
+def _safetensors(path: str, model: Any, output: Path, dtype: str | None) -> Told:
     if dtype is None:
         raise OptionError("an Ostinato model is a .safetensors file already.", "add --dtype bfloat16 or int8.")
     check_target(output)
+    if not hasattr(model, "stored_as"):
+        raise DataError(f"{path} is a {model.task} model, which is not kept in fewer bytes.")
     model.stored_as(dtype).save(output)
     size = output.stat().st_size
     return Told(f"{_bytes(size)}, matrices in {dtype}", {"size": size, "matrices": dtype})
@@ -98,6 +98,6 @@ def _bytes(size: int) -> str:
     return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
 
 
-Writer = Callable[["Runs", Path, "str | None"], Told]
+Writer = Callable[[str, Any, Path, "str | None"], Told]
 FORMATS: dict[str, Writer] = {".onnx": _onnx, ".safetensors": _safetensors}
 """What can be written, by the suffix of the file."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
 
+from ..tasks.classifier_options import ClassifierOptions
 from ..tasks.options import Option, Options, options_of
+from ..tasks.tagger_options import TaggerOptions
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -45,6 +47,25 @@ def _default(option: Option) -> str:
     value = ",".join(map(str, option.default)) if option.is_list else option.default
     return "." if value is None or value is False or value == "" else f". [default: {value}]"
 
+
+def reading_flags(function: Function) -> Function:
+    """Give a command the flags that say how a file is read, where that is not as the model's training files were."""
+    for struct, names in ((TaggerOptions, TAG_READING), (ClassifierOptions, READING)):
+        for name in reversed(names):
+            function = _flag(options_of(struct)[name])(function)
+    return function
+
+
+def read_as(model: Any, reading: Mapping[str, Any]) -> Any:
+    """Return a model that labels, reading files as the flags that were given say."""
+    given = {name: value for name, value in reading.items() if value is not None}
+    return model.reading(**given) if given else model
+
+
+READING = ("text", "label", "header", "delimiter", "quotes", "part", "separator")
+"""The options of a classifier that say how a table of texts is read."""
+TAG_READING = ("word", "tag", "format")
+"""The options of a tagger that say how a file of words is read."""
 
 json_flag = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 quiet_flag = click.option("--quiet", "-q", is_flag=True, help="Print nothing but the result.")

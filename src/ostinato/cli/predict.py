@@ -1,4 +1,4 @@
-"""``ostinato predict``: what comes next."""
+"""``ostinato predict``: what comes next, or what something is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import click
 from ..errors import DataError, OptionError
 from . import flags
 from .fit import check_folder
+from .opening import refuse_flags_of_others
 from .output import print_json, say
+from .predict_labels import check_lines, check_output, predict_classes, write_rows
+from .predict_tags import check_tags_output, predict_tags
 
 if TYPE_CHECKING:
     from ..tasks.forecast import Forecaster
@@ -20,9 +23,9 @@ if TYPE_CHECKING:
 @click.argument("model")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option("--future", metavar="FILE", help="Rows ahead, of the columns whose future is known.")
-@click.option(
-    "--output", "-o", type=click.Path(path_type=Path), help="A .csv, .parquet or .json file. [default: CSV, printed]"
-)
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="A table, by its ending. [default: printed]")
+@click.option("--lines", is_flag=True, help="Of a model that labels: print JSON lines, with every class.")
+@flags.reading_flags
 @click.option("--paths", type=click.IntRange(min=1), help="Draw so many paths of each series, instead of quantiles.")
 @click.option("--seed", type=click.IntRange(0, 2**53), help="The seed of the paths. [default: 0]")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the forecast and its bands: a .png or .svg file.")
@@ -33,26 +36,70 @@ def predict(
     files: tuple[str, ...],
     future: str | None,
     output: Path | None,
+    lines: bool,
+    paths: int | None,
+    seed: int | None,
+    plot: Path | None,
+    quiet: bool,
+    as_json: bool,
+    **reading: Any,
+) -> None:
+    """Forecast what comes after each series in FILE…, or tell what each sequence in FILE… is, and how sure that is.
+
+    A forecaster's table needs the columns that the model was trained on; its series may be new ones. A classifier's
+    files are read as its training files were, but need no labels; - is standard input, with a text a line. A tagger
+    reads a word a line, with a blank line after each sentence.
+
+    \b
+    Example:
+      ostinato predict load.safetensors load.csv -o next.csv
+      ostinato predict load.safetensors load.csv --paths 100 -o paths.csv
+      echo "what a film" | ostinato predict reviews.safetensors -
+      ostinato predict pos.safetensors words.txt -o tagged.conll
+    """
+    from .. import load
+
+    opened: Any = load(model)
+    for path in filter(None, (output, plot)):
+        check_folder(path)
+    check_lines(output, lines)
+    if opened.task == "classify":
+        refuse_flags_of_others("classify", FLAGS)
+        check_output(output)
+        rows = predict_classes(flags.read_as(opened, reading), files, lines or as_json, quiet)
+        print_json({"task": "classify", "predictions": rows}) if as_json else write_rows(rows, output, lines, quiet)
+        return
+    if opened.task == "tag":
+        refuse_flags_of_others("tag", FLAGS)
+        check_tags_output(output)
+        predict_tags(flags.read_as(opened, reading), files, output, lines, quiet, as_json)
+        return
+    refuse_flags_of_others("forecast", FLAGS)
+    _forecast(as_forecaster(model, opened), files, future, output, paths, seed, plot, quiet, as_json)
+
+
+FLAGS = {
+    "forecast": ("future", "paths", "seed", "plot"),
+    "classify": ("lines", *flags.READING),
+    "tag": ("lines", *flags.TAG_READING),
+}
+"""Flags that are for one kind of model, by its task."""
+
+
+def _forecast(
+    forecaster: Forecaster,
+    files: tuple[str, ...],
+    future: str | None,
+    output: Path | None,
     paths: int | None,
     seed: int | None,
     plot: Path | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Forecast what comes after the end of each series in FILE….
+    from ..tasks.forecast_plot import draw_forecast
+    from ..tasks.picture import check_picture
 
-    The table needs the columns that the model was trained on; its series may be new ones.
-
-    \b
-    Example:
-      ostinato predict load.safetensors load.csv -o next.csv
-      ostinato predict load.safetensors load.csv --paths 100 -o paths.csv
-    """
-    from ..tasks.forecast_plot import check_picture, draw_forecast
-
-    forecaster = open_forecaster(model)
-    for path in filter(None, (output, plot)):
-        check_folder(path)
     if output is not None and output.suffix.lower() not in WRITERS:
         raise OptionError(f"{output} names no kind of table.", f"end it in {', '.join(WRITERS)}.")
     if plot is not None:
@@ -73,11 +120,8 @@ def predict(
             say(f"written: {output}, {len(table):,} rows")
 
 
-def open_forecaster(path: str) -> Forecaster:
-    """Open a forecaster. Raises DataError for a model of another kind, FileFormatError for what is no model."""
-    from .. import load
-
-    opened: Any = load(path)
+def as_forecaster(path: str, opened: Any) -> Forecaster:
+    """Return a model that was opened from a path. Raises DataError for one that does not forecast."""
     if opened.task != "forecast":
         raise DataError(f"{path} is a {opened.task} model, not a forecaster.", f"see: ostinato info {path}")
     forecaster: Forecaster = opened

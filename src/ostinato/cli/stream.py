@@ -15,6 +15,7 @@ import msgspec
 from ..errors import DataError, FileFormatError, OstinatoError
 from ..files import write_atomically
 from . import flags
+from .opening import as_network
 from .output import say
 
 if TYPE_CHECKING:
@@ -50,8 +51,9 @@ def stream(model: str, snapshot: str | None, top: int, unknown: str, quiet: bool
     if opened.task == "language":
         lines = _TextLines(TextStream(opened, unknown), top, as_text=opened.options.tokens != "bytes")  # type: ignore[arg-type]
     else:
-        is_symbols = opened.architecture_.embedding is not None
-        lines = _NumberLines(opened.stream(), None if is_symbols else opened.architecture_.input_size)
+        architecture = as_network(model, opened).as_chain()[0]
+        size = None if architecture.embedding is not None else architecture.input_size
+        lines = _NumberLines(opened.stream(), size)
     if snapshot is not None and Path(snapshot).exists():
         _restore(lines.stream, snapshot)
         if not quiet:

@@ -31,14 +31,15 @@ from ..evaluate.share import Pair, best_share
 from ..forecast_architecture import ForecastArchitecture
 from ..runtime.forecast import ForecastRuntime
 from ..versions import versions
+from .estimator import Estimator
 from .forecast_evaluation import ForecastEvaluation, Tested, Watch, evaluated
 from .forecast_file import Document, check_document, linear_of
 from .forecast_fitting import frequency_name, layout_of, prepare
 from .forecast_options import ForecastOptions, check
 from .forecast_paths import check_ranks, ranks_of, sampled
 from .forecast_refitting import options_of_refits, refitted, stretches
-from .options import make, options_of
-from .resuming import check_checkpoint, check_same
+from .options import make
+from .resuming import check_checkpoint, check_same, going_on
 
 Array = NDArray[Any]
 TASK = "forecast"
@@ -48,7 +49,7 @@ SHARE_SEQUENCES = 8192
 """Sequences that decide on the share of the network at most, evenly spread."""
 
 
-class Forecaster:
+class Forecaster(Estimator):
     """A model of series over time: what comes next, with quantiles, by a recurrent network beside a linear one.
 
     horizon: the number of steps to forecast. options: the fields of `ForecastOptions`, such as ``lookback``,
@@ -71,6 +72,7 @@ class Forecaster:
     """
 
     task = TASK
+    parameters = ForecastOptions
     options_: ForecastOptions
     encoder_: ForecastEncoder
     architecture_: ForecastArchitecture
@@ -85,29 +87,7 @@ class Forecaster:
     versions_: dict[str, str]
 
     def __init__(self, horizon: int | None = None, **options: Any) -> None:
-        unknown = set(options) - set(options_of(ForecastOptions))
-        if unknown:
-            make(ForecastOptions, options)  # raises, with the closest name
-        self._given = options | {"horizon": horizon}
-
-    # ---- parameters, as scikit-learn's estimators have them
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return every parameter, as it was given, or its default."""
-        return {name: self._given.get(name, option.default) for name, option in options_of(ForecastOptions).items()}
-
-    def set_params(self, **options: Any) -> Forecaster:
-        """Change parameters and return self. Raises OptionError for an unknown one."""
-        for name in options:
-            if name not in options_of(ForecastOptions):
-                make(ForecastOptions, options)
-        self._given |= options
-        return self
-
-    def __repr__(self) -> str:
-        known = options_of(ForecastOptions)
-        told = {name: value for name, value in self._given.items() if value != known[name].default}
-        return f"Forecaster({', '.join(f'{name}={value!r}' for name, value in told.items())})"
+        super().__init__(horizon=horizon, **options)
 
     # ---- training
 
@@ -129,14 +109,14 @@ class Forecaster:
         from ..training.report import Report
 
         started = time.monotonic()
-        cell = cells.find(self._given.get("cell") or "gru")
-        options = make(ForecastOptions, {**self._stated(), "cell": cell.name})
+        cell = cells.find(self.get_params()["cell"] or "gru")
+        options = make(ForecastOptions, {**self.stated(), "cell": cell.name})
         check(options)
         check_checkpoint(checkpoint, resume)
         with Report(quiet, log) as report:
             kept = self._kept(checkpoint, cell, options) if resume else None
             if kept is not None:
-                options = msgspec.structs.replace(kept.plan.options, threads=options.threads, device=options.device)
+                options = going_on(options, kept.plan.options, self.stated())
             table = panel_of(data, layout_of(options))
             for remark in table.remarks:
                 report.say(remark)
@@ -151,11 +131,8 @@ class Forecaster:
         kept = training.open_checkpoint(checkpoint)
         if kept.plan.cell != cell.to_data():
             raise OptionError("the checkpoint was made with another cell.", "give the same --cell.")
-        check_same(options, kept.plan.options, self._stated().keys() - {"cell"})
+        check_same(options, kept.plan.options, self.stated().keys() - {"cell"})
         return kept
-
-    def _stated(self) -> dict[str, Any]:
-        return {name: value for name, value in self._given.items() if value is not None}
 
     def _fit(
         self,
@@ -473,7 +450,7 @@ class Forecaster:
             document.encoder,
             architecture,
         )
-        forecaster._given = msgspec.structs.asdict(document.options) | {"cell": architecture.cell}
+        forecaster.set_params(**msgspec.structs.asdict(document.options) | {"cell": architecture.cell})
         forecaster.weights_ = below("network", tensors)
         forecaster.linear_ = linear_of(path, below("linear", tensors), document)
         forecaster.share_, forecaster.season_ = np.array(document.share), document.season

@@ -15,6 +15,7 @@ from ..data.calendar import phases, recurring
 from ..data.counts import check_counts
 from ..data.extension import known_ends
 from ..data.forecast_encoder import ForecastEncoder
+from ..data.grid import written
 from ..data.layout import Layout, Table
 from ..data.panel import Panel, Roles
 from ..data.splits import Parts, split
@@ -63,13 +64,24 @@ def layout_of(options: ForecastOptions, roles: Roles | None = None) -> Layout:
 
 @dataclass(frozen=True)
 class Series:
-    """What a network learns from: encoded series, the windows to train on and to judge by, and a digest of it all."""
+    """What a network learns from: encoded series, the windows to train on and to judge by, and a digest of it all.
+
+    panel: the series before they were encoded.
+    """
 
     encoded: Encoded
     train: Origins
     valid: Origins
     scaling: Scaling
     digest: str
+    panel: Panel
+
+    def names(self, windows: Origins) -> list[str]:
+        """Return what people call windows: the series, where it has a name, and the time from which is forecast."""
+        series = np.searchsorted(self.panel.starts, windows.rows, side="right") - 1
+        times = written(self.panel.times[windows.rows])
+        ids = [self.panel.ids[number] for number in series]
+        return [f"{name or 'the forecast'} from {time}" for name, time in zip(ids, times, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -114,7 +126,7 @@ def prepare(table: Table, cell: Cell, options: ForecastOptions, report: Any, par
             f"no series has the {horizon} rows after its training part that are needed to validate.",
             "give longer series, a shorter --horizon, or another --split.",
         )
-    series = Series(encoded, train, valid, scaling, digest_of(encoder, encoded))
+    series = Series(encoded, train, valid, scaling, digest_of(encoder, encoded), panel)
     return Prepared(options, season, linear, encoder, architecture, series)
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from io import BytesIO
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,9 +13,8 @@ from numpy.typing import NDArray
 from ..data.extension import known_ends
 from ..data.panel import Panel
 from ..data.windows import Origins
-from ..errors import DataError, OptionError
-from ..extras import require
-from ..files import write_atomically
+from ..errors import DataError
+from .picture import check_picture, new_figure, write_picture
 
 if TYPE_CHECKING:
     from .forecast import Forecaster
@@ -73,18 +69,6 @@ class Shown:
             own = self.forecasts.setdefault(begin, {})
             if not own or row >= next(reversed(own)) + quantiles.shape[1]:
                 own[row] = quantiles[place].copy()
-
-
-def check_picture(path: str | os.PathLike[str]) -> str:
-    """Return the kind of picture that a path names, "png" or "svg".
-
-    Raises OptionError for another kind, MissingExtraError without matplotlib.
-    """
-    require("matplotlib", "plot")
-    kind = Path(path).suffix.lstrip(".").lower()
-    if kind not in ("png", "svg"):
-        raise OptionError(f"a picture is a .png or .svg file, not {Path(path).name!r}.", "end it in .png or .svg.")
-    return kind
 
 
 def draw_forecast(forecaster: Forecaster, data: Any, table: Any, path: str | os.PathLike[str]) -> None:
@@ -181,12 +165,8 @@ def _draw(
     path: str | os.PathLike[str],
 ) -> None:
     """Draw the first lines of a picture, one below the other, with a legend for all, and write it."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     drawn, total = list(islice(lines, MOST_PANELS)), num_series * len(forecaster.encoder_.roles.targets)
-    figure = Figure(figsize=(10, 0.8 + 2.6 * len(drawn)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(10, 0.8 + 2.6 * len(drawn))
     grid = figure.add_gridspec(len(drawn), 1)
     for place, line in enumerate(drawn):
         _draw_line(figure, grid[place], forecaster, panel, line)
@@ -195,7 +175,7 @@ def _draw(
     figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), fontsize=8, frameon=False)
-    write_atomically(path, _bytes(figure, check_picture(path)))
+    write_picture(figure, path)
 
 
 def _draw_line(figure: Any, cell: Any, forecaster: Forecaster, panel: Panel, line: Line) -> None:
@@ -255,12 +235,3 @@ def _band_name(low: float, high: float) -> str:
     if abs(low + high - 1) < 1e-9:
         return f"{100 * (high - low):.6g} % band"
     return f"quantiles {low:g} to {high:g}"
-
-
-def _bytes(figure: Any, kind: str) -> bytes:
-    content = BytesIO()
-    with warnings.catch_warnings():
-        # A name in a script that the font lacks is drawn as boxes.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(content, format=kind, dpi=120, metadata={"Date": None} if kind == "svg" else None)
-    return content.getvalue()

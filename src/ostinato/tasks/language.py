@@ -27,7 +27,7 @@ from ..stored import kind_of
 from ..versions import versions
 from .language_options import LanguageOptions, sized
 from .options import Natural, make
-from .resuming import check_checkpoint, check_same
+from .resuming import check_checkpoint, check_same, going_on
 from .runs import Runs
 from .training_options import check_training
 
@@ -179,7 +179,7 @@ class LanguageModel(Runs):
         return self
 
     def _resumed(self, plan: Plan[LanguageOptions], digest: str) -> LanguageOptions:
-        """Return the plan's options, with the threads and the device given now.
+        """Return the plan's options, with those that each start says anew.
 
         Raises OptionError where cell, text or options given now contradict the plan's.
         """
@@ -189,7 +189,7 @@ class LanguageModel(Runs):
             raise OptionError("the checkpoint was made from another text.", "give the same files.")
         # What a symbol is decided how the text was read, so that it counts even when it was left out.
         check_same(self.options, plan.options, self._stated | {"tokens"})
-        return msgspec.structs.replace(plan.options, threads=self.options.threads, device=self.options.device)
+        return going_on(self.options, plan.options, self._stated)
 
     def _text(self, source: Source) -> Text[Any]:
         """Return a text from itself or from files, as characters or bytes."""

@@ -6,15 +6,19 @@ import os
 
 from .. import model_file
 from ..errors import FileFormatError
-from . import forecast, language, network
+from . import classifier, forecast, language, network, tagger
+from .classifier import Classifier
 from .forecast import Forecaster
 from .language import LanguageModel
 from .network import Network
+from .tagger import Tagger
 
-Model = LanguageModel | Forecaster | Network
-MODELS: dict[str, type[LanguageModel] | type[Forecaster] | type[Network]] = {
+Model = LanguageModel | Forecaster | Classifier | Tagger | Network
+MODELS: dict[str, type[LanguageModel] | type[Forecaster] | type[Classifier] | type[Tagger] | type[Network]] = {
     language.TASK: LanguageModel,
     forecast.TASK: Forecaster,
+    classifier.TASK: Classifier,
+    tagger.TASK: Tagger,
     network.TASK: Network,
 }
 """The task's class for each kind of model file."""

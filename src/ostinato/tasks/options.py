@@ -93,7 +93,9 @@ def make(struct: type[Struct], given: Mapping[str, Any]) -> Struct:
 
 
 def _read(option: Option, value: Any) -> Any:
-    """Return a value as the struct takes it, where it may be given as text."""
+    """Return a value as the struct takes it, where it may be given as text, or as a number of NumPy's."""
+    if getattr(value, "shape", None) == ():
+        return value.item()
     if option.is_duration and isinstance(value, str):
         return parse_duration(value)
     if option.is_list:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from ..errors import OptionError
+from .training_options import TrainingOptions
+
+Task = TypeVar("Task", bound=TrainingOptions)
+OF_NOW = {"threads", "device"}
+"""Options that say where a run goes on, which is for each start to say."""
+CHANGEABLE = {"on_nan", "checkpoint_every"}
+"""Options that may be stated anew: they change nothing of what was done so far."""
 
 
 def check_checkpoint(path: str | os.PathLike[str] | None, resume: bool) -> None:
@@ -20,9 +29,18 @@ def check_checkpoint(path: str | os.PathLike[str] | None, resume: bool) -> None:
 
 def check_same(now: Any, then: Any, names: Iterable[str]) -> None:
     """Raise OptionError where an option given now, one of these names, is not what the run began with."""
-    for name in sorted(set(names) - {"threads", "device"}):
+    for name in sorted(set(names) - OF_NOW - CHANGEABLE):
         if getattr(now, name) != getattr(then, name):
             raise OptionError(
                 f"{name} is {getattr(now, name)!r}, but the checkpoint was made with {getattr(then, name)!r}.",
                 "give the same flags as when the run began.",
             )
+
+
+def going_on(now: Task, then: Task, stated: Collection[str]) -> Task:
+    """Return the options of a run that goes on: those that it began with, but for what each start says anew.
+
+    stated: the names of those options that are stated now.
+    """
+    changed = {name: getattr(now, name) for name in OF_NOW | (CHANGEABLE & set(stated))}
+    return msgspec.structs.replace(then, **changed)

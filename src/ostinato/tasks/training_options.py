@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from ..errors import OptionError
 from .options import Count, Duration, Natural, NotNegative, Options, Positive, Threads, says
 
 DEFAULT_SECONDS = 300.0
+OnNan = Literal["stop", "back"]
+"""What is done about a loss or a gradient that is not a number: stop, or back to the last good point."""
 
 
 class TrainingOptions(Options, frozen=True, kw_only=True):
@@ -25,6 +27,17 @@ class TrainingOptions(Options, frozen=True, kw_only=True):
     weight_decay: Annotated[NotNegative, says("AdamW's decay of matrices")] = 0.01
     clip_norm: Annotated[Positive, says("the norm to which gradients are clipped")] = 1.0
     evaluations: Annotated[Count, says("the number of evaluations; the best one's weights are kept")] = 10
+    patience: Annotated[
+        Count | None, says("the number of evaluations without gain that ends training early, by default none does")
+    ] = None
+    on_nan: Annotated[
+        OnNan,
+        says(
+            "what is done about a loss that is not a number: stop, or go back to the last evaluation's point and on "
+            "with half the learning rate"
+        ),
+    ] = "stop"
+    checkpoint_every: Annotated[Duration, says("the most time between two checkpoints, such as 30s or 10m")] = 60.0
     seed: Annotated[Natural, says("the seed of all that is random")] = 0
     device: Annotated[str, says("where to train: cpu, cuda, cuda:1, …; auto takes a GPU if there is one")] = "auto"
     threads: Annotated[Threads | None, says("the number of CPU threads, by default all cores")] = None

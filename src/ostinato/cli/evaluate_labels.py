@@ -1,0 +1,98 @@
+"""The figures of a model that labels, printed beside the baselines'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .fit import check_folder
+from .output import print_json, progress, say, shown, this_command
+
+if TYPE_CHECKING:
+    from ..tasks.classifier import Classifier
+
+TITLES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced",
+    "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "entity_f1": "entity F1",
+    "log_loss": "log loss",
+    "calibration_error": "calibration",
+}
+"""The figures of the table, in its order."""
+MOST_CLASSES = 25
+"""Of more classes no matrix is printed."""
+
+
+def evaluate_classifier(
+    model: str,
+    classifier: Classifier,
+    files: Sequence[str],
+    train: Sequence[str],
+    plot: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Print a classifier's figures on files, and draw what it takes for what."""
+    from ..tasks.label_plot import draw_confusion
+    from ..tasks.picture import check_picture
+
+    if plot is not None:
+        check_folder(plot)
+        check_picture(plot)
+    with progress("evaluating", quiet) as move:
+        learned = [Path(file) for file in train] or None
+        found = classifier.evaluate([Path(file) for file in files], train=learned, progress=move)
+    if plot is not None:
+        draw_confusion(found.classes, found.confusion, plot)
+    if as_json:
+        print_json(found)
+        return
+    click.echo(f"{found.examples:,} examples")
+    print_table(model, found.metrics, found.baselines, found.measure)
+    if found.winner is not None:
+        by = found.measure.replace("_", " ")
+        click.echo(f"\nThe baseline {found.winner} beats the model here, by its {by}.")
+    for name, count in found.unseen.items():
+        click.echo(shown(f"\n{count:,} examples are labelled {name!r}, which the model does not know: they are wrong."))
+    if found.confusion and len(found.classes) <= MOST_CLASSES:
+        print_matrix(found.classes, found.confusion)
+    tell_missing(found.missing, quiet)
+
+
+def print_table(model: str, metrics: Mapping[str, float], baselines: Mapping[str, Any], measure: str) -> None:
+    """Print a model's figures beside its baselines', the best by one of them first."""
+    rows = sorted([(model, metrics), *baselines.items()], key=lambda row: -row[1][measure])
+    columns = [name for name in TITLES if any(name in figures for _, figures in rows)]
+    width = max(len(name) for name, _ in rows) + 2
+    click.echo(f"{'':{width}}" + "".join(f"{TITLES[name]:>13}" for name in columns))
+    for name, figures in rows:
+        cells = (f"{figures[column]:13.4f}" if column in figures else f"{'-':>13}" for column in columns)
+        click.echo(f"{name:{width}}" + "".join(cells))
+
+
+def print_matrix(classes: Sequence[str], matrix: Sequence[Sequence[int]]) -> None:
+    """Print how often each true class (rows) was taken for each (columns), and the recall of each."""
+    names = [shown(name)[:16] for name in classes]
+    width = max(map(len, names)) + 2
+    cells = [max(len(name), *(len(f"{row[place]:,}") for row in matrix)) + 2 for place, name in enumerate(names)]
+    click.echo("\ntrue class, and what it was taken for:")
+    head = "".join(f"{name:>{size}}" for name, size in zip(names, cells, strict=True))
+    click.echo(f"{'':{width}}{head}   recall")
+    for place, (name, row) in enumerate(zip(names, matrix, strict=True)):
+        counts = "".join(f"{count:>{size},}" for count, size in zip(row, cells, strict=True))
+        recall = f"{row[place] / sum(row):9.3f}" if sum(row) else f"{'-':>9}"
+        click.echo(f"{name:{width}}{counts}{recall}")
+
+
+def tell_missing(missing: Mapping[str, str], quiet: bool) -> None:
+    """Say which baselines could not be had, and what would supply them."""
+    if not missing or quiet:
+        return
+    hints = sorted(set(missing.values()))
+    command = this_command("--train", "FILE") if hints == ["--train FILE"] else "; ".join(hints)
+    say(f"\nmissing: {', '.join(missing)}, which learn from the training examples; with them:\n  {command}")

@@ -1,0 +1,445 @@
+"""`Classifier`: learns what labelled sequences are, and says it of others with a probability."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from copy import copy
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import cells, model_file
+from ..architecture import ModelArchitecture, below
+from ..cells import Cell
+from ..data.sequences import shortened, sorted_batches
+from ..data.spellings import SpellingEncoder
+from ..errors import FileFormatError, OptionError
+from ..evaluate.logistic import LinearPart
+from ..evaluate.mixture import fit_weights, mixed
+from ..label_architecture import LabelArchitecture
+from ..runtime import Model
+from ..runtime.labels import LabelRuntime
+from ..runtime.softmax import softmax
+from ..stored import kind_of as kind_of_matrices
+from ..versions import versions
+from .classifier_data import Examples, examples_of
+from .classifier_evaluation import ClassifierEvaluation, evaluated, figures_of
+from .classifier_file import DataRecord, Document, check_document, kind_of_linear, linear_of
+from .classifier_fitting import Encoder, Prepared, as_learned, encoded, fitted_linear, linear_inputs, prepare
+from .classifier_options import ClassifierOptions, check
+from .classifier_sizes import MOST_STEPS
+from .estimator import Estimator, classifier_tags, unfitted
+from .options import make
+from .resuming import check_checkpoint, check_same, going_on
+from .runs import Runs
+
+Array = NDArray[Any]
+TASK = "classify"
+BATCH = 256
+"""Examples that are read at a time, at most."""
+
+
+class Classifier(Estimator, Runs):
+    """A model that says of what class a sequence is: a text, or a series of numbers.
+
+    options: the fields of `ClassifierOptions`, such as ``units``, ``cell``, ``time="10m"``, ``class_weights``; those
+    left out are chosen from the examples and the stated time.
+
+        classifier = Classifier(time="2m").fit(texts, labels)
+        classifier.predict(["what a film"])
+        classifier.predict_proba(["what a film"])  # [S, K], a column for each of classes_
+        classifier.save("reviews.safetensors")
+
+    Texts are a list of strings; series an array [S, T, D] or [S, T], or a list of arrays [T, D] or [T], whose lengths
+    may differ, with not-a-number where a value is missing. Labels are strings or numbers, one each, or a list for each
+    where several may apply. A path, or several, is read as `ostinato fit classify` does; so is a frame with columns.
+
+    What is said is a mixture of two: a recurrent network, and a logistic regression on what occurs in the sequence; how
+    much each counts, and how sure both are together, is what served the held-out examples best (`mixture_`).
+
+    After `fit` or `ostinato.load`: ``classes_`` [K], ``options_`` (with every size set), ``encoder_``,
+    ``architecture_``, ``weights_``, ``linear_``, ``mixture_``, ``history_``, ``metrics_`` (on the held-out examples).
+    Only `fit` needs torch.
+
+    Raises OptionError, in `fit`, for an unknown option, or one that is out of range.
+    """
+
+    task = TASK
+    parameters = ClassifierOptions
+    _estimator_type = "classifier"
+    options_: ClassifierOptions
+    encoder_: Encoder
+    architecture_: LabelArchitecture
+    weights_: dict[str, Any]
+    linear_: LinearPart[Any] | None
+    mixture_: list[float]
+    data_: DataRecord
+    history_: list[dict[str, int | float]]
+    metrics_: dict[str, float]
+    versions_: dict[str, str]
+
+    def __sklearn_tags__(self) -> Any:
+        return classifier_tags(several=True)
+
+    # ---- training
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        valid: Any = None,
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        quiet: bool = False,
+        log: str | os.PathLike[str] | None = None,
+    ) -> Classifier:
+        """Learn from labelled sequences and return self.
+
+        X: the sequences. y: their labels, where X does not bring them. valid: what the best point is chosen by: as X
+        where that brings its labels, else a pair of sequences and labels; by default a part of X, of each class alike.
+        checkpoint, resume, quiet, log: as `LanguageModel.fit` has them.
+
+        Raises DataError (the examples cannot be used), OptionError, TrainingError, Interrupted, MissingExtraError.
+        """
+        from ..training.report import Report
+
+        started = time.monotonic()
+        given = self.stated().get("cell")
+        cell = None if given is None else cells.find(given)
+        options = make(ClassifierOptions, {**self.stated(), "cell": cell.name if cell else None})
+        check(options)
+        check_checkpoint(checkpoint, resume)
+        with Report(quiet, log) as report:
+            kept = self._kept(checkpoint, cell, options) if resume else None
+            if kept is not None:
+                cell = Cell.from_data(kept.plan.cell)
+                options = going_on(options, kept.plan.options, self.stated().keys())
+            examples = examples_of(X, options, y, labelled=True)
+            pair = valid if isinstance(valid, tuple) else (valid, None)
+            judged = None if valid is None else examples_of(pair[0], options, pair[1], labelled=True)
+            for line in (*examples.remarks, *examples.summary):
+                report.say(line)
+            self._fit(examples, judged, cell, options, checkpoint, kept, report, started)
+        return self
+
+    def _kept(self, checkpoint: Any, cell: Cell | None, options: ClassifierOptions) -> Any:
+        """Open a checkpoint. Raises OptionError where cell or options given now contradict those of its plan."""
+        from ..training import classifier as training
+
+        kept = training.open_checkpoint(checkpoint)
+        if cell is not None and kept.plan.cell != cell.to_data():
+            raise OptionError("the checkpoint was made with another cell.", "give the same --cell.")
+        check_same(options, kept.plan.options, self.stated().keys() - {"cell"})
+        return kept
+
+    def _fit(
+        self,
+        examples: Examples,
+        valid: Examples | None,
+        cell: Cell | None,
+        options: ClassifierOptions,
+        checkpoint: Any,
+        kept: Any,
+        report: Any,
+        started: float,
+    ) -> None:
+        from ..training import classifier as training
+
+        found = prepare(examples, valid, options, cell, report)
+        if kept is not None and kept.plan.data != found.material.digest:
+            raise OptionError("the checkpoint was made from other examples.", "give the same files.")
+        if found.options.linear != "never":
+            report.say("the linear part …")
+        linear = fitted_linear(found, found.material.train, report)
+        begin = self._read_first(found, checkpoint, kept, report, started)
+        mine = kept if kept is not None and kept.checkpoint.task == TASK else None
+        outcome = training.fit(found, begin, report, started, checkpoint, mine)
+        self._take(found, outcome.weights, outcome.history)
+        self._mix(found, linear, report)
+
+    def _read_first(self, found: Prepared, checkpoint: Any, kept: Any, report: Any, started: float) -> dict[str, Any]:
+        """Return the weights that reading texts without labels gives; none where that is not asked for, or was done."""
+        from ..training import pretraining
+
+        if found.reading is None or (kept is not None and kept.checkpoint.task == TASK):
+            return {}
+        digest = found.material.digest
+        return pretraining.read(
+            found.architecture, found.options, found.reading, digest, report, started, checkpoint, kept
+        )
+
+    def _take(self, found: Prepared, weights: dict[str, Any], history: list[dict[str, int | float]]) -> None:
+        material = found.material
+        self.options_, self.encoder_, self.architecture_ = found.options, found.encoder, found.architecture
+        self.weights_, self.history_, self._classes = weights, history, found.classes
+        self.versions_ = versions()
+        self.data_ = DataRecord(material.digest, len(material.train), len(material.valid))
+        self.linear_, self.mixture_ = None, [1.0]
+        self.__dict__.pop("_runtime", None)
+
+    def _mix(self, found: Prepared, linear: LinearPart[Any] | None, report: Any) -> None:
+        """Choose how much each part counts, by the examples held out, and let the linear part learn from all."""
+        material, numbers = found.material, found.material.valid
+        judged = found.examples.select(numbers)
+        self.linear_ = linear
+        parts = self._parts(judged)
+        truth, counts = material.truth[numbers], None
+        if truth.ndim == 1 and material.shares is not None:
+            counts = 1 / material.shares[truth]
+        decisions = truth.astype(np.int64).ravel()
+        self.mixture_ = fit_weights([_as_decisions(part) for part in parts], decisions, counts)
+        self.metrics_ = figures_of(truth, self._together(parts), self._classes.several)
+        if linear is not None:
+            report.say(f"weights: {self.mixture_[0]:.2f} of the network, {self.mixture_[1]:.2f} of the linear part")
+            everything = np.sort(np.concatenate([material.train, numbers]))
+            self.linear_ = fitted_linear(found, everything, report)
+
+    # ---- use
+
+    @property
+    def classes_(self) -> Array:
+        """The classes [K], in the order of the columns of probabilities: whole numbers if all are, else text."""
+        _ = self.label_runtime
+        return _as_given(self._classes.names)
+
+    @property
+    def label_runtime(self) -> LabelRuntime:
+        """What runs the network's weights; made at first use."""
+        if not hasattr(self, "weights_"):
+            raise unfitted(
+                "this classifier has not learned anything yet.",
+                "call fit(X, y), or open a file with ostinato.load(path).",
+            )
+        if not hasattr(self, "_runtime"):
+            self._runtime = LabelRuntime(self.architecture_, self.weights_)
+        return self._runtime
+
+    @property
+    def runtime(self) -> Model:
+        """What runs the network by itself, whose outputs are scores (logits) of the classes.
+
+        Raises OptionError where words are spelled: their vectors are made before it.
+        """
+        found = self.label_runtime
+        if isinstance(self.encoder_, SpellingEncoder):
+            raise OptionError("words with their characters are no symbols that can be streamed.", "use predict_proba.")
+        return found.model
+
+    def as_chain(self) -> tuple[ModelArchitecture, dict[str, Any]]:
+        """Return the network as a chain of parts, and its weights."""
+        _ = self.runtime
+        return self.architecture_.chain, self.weights_
+
+    def metadata(self) -> dict[str, str]:
+        """Return classes and encoder as JSON: what the scores and what the inputs stand for."""
+        told = {"classes": self._classes.names, "encoder": self.encoder_}
+        return {name: msgspec.json.encode(value).decode() for name, value in told.items()}
+
+    def predict(self, X: Any) -> Array:
+        """Return the likeliest class of each sequence [S]; where several may apply, a list of those above ½ each."""
+        log_p = self.log_probabilities(self.read(X))
+        if self._classes.several:
+            names = self.classes_
+            found = np.empty(len(log_p), object)
+            for row, each in enumerate(log_p[..., 1] > np.log(0.5)):
+                found[row] = names[each].tolist()
+            return found
+        return np.asarray(self.classes_[log_p.argmax(axis=1)])
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of each class [S, K]; where several may apply, each column stands for itself."""
+        p = np.exp(self.log_probabilities(self.read(X)))
+        return p[..., 1] if self._classes.several else p
+
+    def decisions(
+        self, examples: Examples, every_class: bool = False, progress: Callable[[float], None] = lambda done: None
+    ) -> list[dict[str, Any]]:
+        """Return a row for each sequence: ``place``, where it stands; ``label``; and its ``probability``.
+
+        every_class: and the ``probabilities`` of all classes by name. Where several may apply, label and probability
+        are lists.
+        """
+        p = np.exp(self.log_probabilities(examples, progress))
+        several, names = self._classes.several, self._classes.names
+        p = p[..., 1] if several else p
+        rows = []
+        for number, row in enumerate(p):
+            chosen: Any = np.flatnonzero(row > 0.5) if several else int(row.argmax())
+            told: dict[str, Any] = {"place": examples.places[number]}
+            told["label"] = [names[one] for one in chosen] if several else names[chosen]
+            told["probability"] = row[chosen].tolist()
+            if every_class:
+                told["probabilities"] = dict(zip(names, row.tolist(), strict=True))
+            rows.append(told)
+        return rows
+
+    def reading(self, **layout: Any) -> Classifier:
+        """Return the same model, which reads files as some options say: ``text``, ``label``, ``header``, …
+
+        Raises OptionError.
+        """
+        _ = self.label_runtime
+        checked = make(ClassifierOptions, layout)
+        found = copy(self)
+        found.options_ = msgspec.structs.replace(self.options_, **{name: getattr(checked, name) for name in layout})
+        return found
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Return the accuracy: the share of sequences whose label, or whose labels all together, are predicted."""
+        return self.evaluate(X, y, baselines=False).metrics["accuracy"]
+
+    def read(self, data: Any) -> Examples:
+        """Return sequences as the model reads them, whatever labels they have left out. Raises DataError."""
+        _ = self.label_runtime
+        return as_learned(self.encoder_, examples_of(data, self.options_, labelled=False))
+
+    def log_probabilities(self, examples: Examples, progress: Callable[[float], None] = lambda done: None) -> Array:
+        """Return log-probabilities [S, K]; where several classes may apply, of not and of applying [S, K, 2]."""
+        return self._together(self._parts(examples, progress))
+
+    def _together(self, parts: list[Array]) -> Array:
+        joined = mixed([_as_decisions(part) for part in parts], self.mixture_)
+        return joined.reshape(parts[0].shape)
+
+    def _parts(self, examples: Examples, progress: Callable[[float], None] = lambda done: None) -> list[Array]:
+        """Return the log-probabilities of the network, and of the linear part where there is one."""
+        scores = self._scores(examples, progress)
+        if self._classes.several:
+            scores = np.stack([np.zeros_like(scores), scores], axis=-1)
+        found = [np.asarray(softmax(scores, log=True))]
+        if self.linear_ is not None:
+            p = self.linear_.probabilities(linear_inputs(examples))
+            with np.errstate(divide="ignore"):
+                found.append(np.log(np.stack([1 - p, p], axis=-1) if self._classes.several else p))
+        return found
+
+    def _scores(self, examples: Examples, progress: Callable[[float], None]) -> Array:
+        """Return the network's scores [S, K], float64."""
+        runtime = self.label_runtime
+        sequences = shortened(encoded(self.encoder_, examples), self.options_.max_length)
+        scores, done = np.empty((len(examples), len(self._classes))), 0
+        for some in sorted_batches(sequences.lengths, BATCH, MOST_STEPS):
+            scores[some] = runtime.scores(sequences.take(some))
+            done += len(some)
+            progress(done / len(examples))
+        return scores
+
+    def evaluate(
+        self,
+        X: Any,
+        y: Any = None,
+        train: Any = None,
+        *,
+        baselines: bool = True,
+        progress: Callable[[float], None] = lambda done: None,
+    ) -> ClassifierEvaluation:
+        """Say how well labelled sequences are told apart, beside baselines that learn from training examples.
+
+        X, y: as for `fit`. train: the training examples, or a pair of sequences and labels; the baselines learn from
+        them, and without them there are none.
+
+        Raises DataError as `fit` does.
+        """
+        _ = self.label_runtime
+        examples = as_learned(self.encoder_, examples_of(X, self.options_, y, labelled=True))
+        pair = train if isinstance(train, tuple) else (train, None)
+        learned = None
+        if train is not None and baselines:
+            learned = as_learned(self.encoder_, examples_of(pair[0], self.options_, pair[1], labelled=True))
+        log_p = self.log_probabilities(examples, progress)
+        return evaluated(self._classes, examples, log_p, learned, self.options_.class_weights)
+
+    # ---- the file
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to one file, atomically. Raises OSError when it cannot be written."""
+        _ = self.label_runtime
+        document = Document(
+            versions=self.versions_,
+            options=self.options_,
+            encoder=self.encoder_,
+            classes=self._classes,
+            architecture=self.architecture_.to_data(),
+            weights=self.mixture_,
+            linear=kind_of_linear(self.linear_),
+            data=self.data_,
+            history=self.history_,
+            metrics=self.metrics_,
+        )
+        tensors = {f"network.{name}": array for name, array in self.weights_.items()}
+        if self.linear_ is not None:
+            tensors |= {f"linear.{name}": array for name, array in self.linear_.tensors().items()}
+        model_file.write(path, TASK, document, tensors)
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], plain: dict[str, Any], tensors: model_file.Tensors) -> Classifier:
+        """Build a classifier from what `model_file.read` returned, checking everything. Raises FileFormatError."""
+        document = model_file.decode(path, plain, Document)
+        architecture = check_document(path, document)
+        if architecture.num_layers > len(tensors):
+            raise FileFormatError(f"{path} is damaged: its sizes are impossible.")
+        odd = [name for name in tensors if not name.startswith(("network.", "linear."))]
+        if odd:
+            raise FileFormatError(f"{path} has a tensor too many: {odd[0]!r:.80}.")
+        model_file.check_shapes(path, below("network", tensors), architecture.weight_shapes())
+        options = msgspec.structs.asdict(document.options)
+        classifier = cls(**options | {"cell": architecture.cell})
+        classifier.options_, classifier.encoder_ = document.options, document.encoder
+        classifier.architecture_, classifier._classes = architecture, document.classes
+        classifier.weights_ = below("network", tensors)
+        classifier.linear_ = linear_of(path, tensors, document)
+        classifier.mixture_, classifier.data_ = document.weights, document.data
+        classifier.history_, classifier.metrics_ = document.history, document.metrics
+        classifier.versions_ = document.versions
+        return classifier
+
+    def summary(self) -> Mapping[str, Any]:
+        """Return what `ostinato info` tells, as plain data."""
+        sizes, classes = self.architecture_, self._classes
+        return {
+            "task": TASK,
+            "cell": {"name": sizes.cell.name, "doc": sizes.cell.doc, "program": str(sizes.cell.program)},
+            "classes": f"{len(classes)}{', any number of them at once' if classes.several else ''}: "
+            + ", ".join(classes.names),
+            "reads": _reads(self.encoder_),
+            "sizes": {
+                "hidden_size": sizes.hidden_size,
+                "num_layers": sizes.num_layers,
+                "directions": 1 + sizes.bidirectional,
+                "pooling": " ".join(sizes.poolings),
+                "weights": sum(array.size for array in self.weights_.values()),
+            },
+            "matrices": kind_of_matrices(self.weights_),
+            "mixture": dict(zip(("network", "linear"), self.mixture_, strict=False)),
+            "data": msgspec.to_builtins(self.data_),
+            "metrics": self.metrics_,
+            "options": msgspec.to_builtins(self.options_),
+            "versions": self.versions_,
+        }
+
+
+def _as_decisions(log_p: Array) -> Array:
+    """Return log-probabilities [S, K], or [S, K, 2] as [S K, 2]."""
+    return log_p.reshape(-1, log_p.shape[-1])
+
+
+def _as_given(names: list[str]) -> Array:
+    """Return names of classes as numbers where all of them are whole numbers as they are written, else as text."""
+    try:
+        numbers = [int(name) for name in names]
+    except ValueError:
+        return np.array(names)
+    is_same = [str(number) for number in numbers] == names and all(abs(number) < 2**63 for number in numbers)
+    return np.array(numbers) if is_same else np.array(names)
+
+
+def _reads(encoder: Encoder) -> str:
+    kind = str(type(encoder).__struct_config__.tag)
+    if isinstance(encoder, SpellingEncoder):
+        return f"{encoder.words.size:,} words and {encoder.characters.size:,} characters"
+    return f"{encoder.size:,} {'numbers a step' if kind == 'series' else kind}"
