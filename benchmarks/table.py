@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from .contenders import OURS
 from .grid import GROUPS, IN_MICROSECONDS, OF_CHARACTERS
+from .machine import Machine
 from .report import Report, Row
 from .summary import cost_of_cells, summarise
 from .timing import Timing
@@ -22,17 +23,12 @@ def markdown(report: Report) -> str:
 
 
 def _head(report: Report) -> Iterator[str]:
-    machine, settings, can = report.machine, report.settings, report.machine.abilities
+    settings = report.settings
     if settings.quick:
         yield "**A quick run, to see that everything works: these times say little.**"
     yield "\n".join(
         [
-            f"* {machine.processor}, {machine.cores} cores, {' '.join(machine.instruction_sets)}, "
-            f"L2 {machine.l2_kib} KiB, {machine.memory_gib:g} GiB, {machine.system}; "
-            f"load {machine.load:.2f} at the start",
-            f"* multiply-add peak {can.peak_one:.0f} GFLOP/s on one thread, {can.peak_all:.0f} on {settings.threads}; "
-            f"L2 read bandwidth {can.l2_bandwidth:.0f} GB/s (by {can.measured_with})",
-            f"* {', '.join(f'{name} {version}' for name, version in machine.versions.items())}",
+            *told(report.machine, settings.threads),
             f"* float32 unless a name says otherwise, {settings.threads} threads; medians of {settings.rounds} rounds "
             f"in turns, ± half the distance between the quartiles; a stretch of at least "
             f"{1e3 * settings.seconds:.0f} ms a round",
@@ -40,11 +36,24 @@ def _head(report: Report) -> Iterator[str]:
     )
 
 
+def told(machine: Machine, threads: int) -> list[str]:
+    """Return what a machine is, can do on so many threads, and has installed: a line each."""
+    can = machine.abilities
+    return [
+        f"* {machine.processor}, {machine.cores} cores, {' '.join(machine.instruction_sets)}, "
+        f"L2 {machine.l2_kib} KiB, {machine.memory_gib:g} GiB, {machine.system}; "
+        f"load {machine.load:.2f} at the start",
+        f"* multiply-add peak {can.peak_one:.0f} GFLOP/s on one thread, {can.peak_all:.0f} on {threads}; "
+        f"L2 read bandwidth {can.l2_bandwidth:.0f} GB/s (by {can.measured_with})",
+        f"* {', '.join(f'{name} {version}' for name, version in machine.versions.items())}",
+    ]
+
+
 def _targets(report: Report) -> Iterator[str]:
     # The points of a quick run are not those that the targets speak of.
     if not report.settings.quick and (lines := summarise(report)):
         yield "## Targets"
-        yield _grid(
+        yield grid(
             ["what", "target", "found", ""],
             [
                 [line.what, f"{'≤' if line.is_most else '≥'} {line.target:.2f}", f"{line.found:.2f}", _met(line.is_met)]
@@ -84,7 +93,7 @@ def _table(rows: Sequence[Row]) -> str:
         if is_text:
             cells.append(_number(1e3 * row.rows / row.ours.median if row.ours else None, ",.0f"))
         body.append(cells)
-    return _grid(head, body)
+    return grid(head, body)
 
 
 def _time(timing: Timing | None, scale: float) -> str:
@@ -110,6 +119,7 @@ def _left_out(report: Report) -> Iterator[str]:
         yield "\n".join(lines)
 
 
-def _grid(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+def grid(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
     lines = [head, ["---"] * len(head), *body]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -111,7 +111,7 @@ def time_call(run: Run, seconds: float) -> float:
 
 def _serve(pipe: Connection, entry: Entry, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its processes itself
-    _limit(threads)
+    limit(threads)
     contender, run = None, None
     while True:
         try:
@@ -135,8 +135,8 @@ def _serve(pipe: Connection, entry: Entry, threads: int) -> None:
         pipe.send(answer)
 
 
-def _limit(threads: int) -> None:
-    """Keep this process to some threads, before any library is imported."""
+def limit(threads: int) -> None:
+    """Keep this process, and those it starts, to some threads, before any library is imported."""
     os.environ |= dict.fromkeys(THREAD_COUNTS, str(threads))
     for name in WAITING:
         os.environ.pop(name, None)
