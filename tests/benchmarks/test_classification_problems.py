@@ -29,7 +29,9 @@ def test_commands_are_understood(name):
     commands = commands_of(protocol, Path("data"), Path("made"), Path("m"), "7m")
     fit, evaluate = parsed(cli, commands.fit), parsed(cli, commands.evaluate)
     folder = Path("data" if protocol.made is None else "made").absolute()
-    assert [Path(file).is_relative_to(folder) for file in (*fit["files"], *evaluate["files"])] == [True] * 2
+    assert [Path(file).is_relative_to(folder) for file in (*fit["files"], *evaluate["files"])] == [True] * (
+        len(protocol.train) + 1
+    )
     assert evaluate["train"] == fit["files"]
     assert evaluate["model"] == str(fit["output"]) == "m"
     assert len(fit["valid"]) == (protocol.valid is not None)
@@ -39,7 +41,7 @@ def test_commands_are_understood(name):
 
 
 def test_what_is_not_understood_raises():
-    commands = commands_of(Protocol("a", "b", 1.0, fit={"colour": 3}), Path("d"), Path("m"), Path("m"), "7m")
+    commands = commands_of(Protocol(("a",), "b", 1.0, fit={"colour": 3}), Path("d"), Path("m"), Path("m"), "7m")
     with pytest.raises(click.UsageError, match="colour"):
         parsed(cli, commands.fit)
 
@@ -54,7 +56,7 @@ def took(figure, **baselines):
     [(0.3, 0.2, True, True), (0.24, 0.2, True, False), (0.3, 0.3, True, False), (0.3, 0.31, False, True)],
 )
 def test_a_target_is_met_where_it_and_the_baselines_are(figure, best, above, expected):
-    protocol = Protocol("a", "b", 0.25, figure="entity_f1", above_baselines=above)
+    protocol = Protocol(("a",), "b", 0.25, figure="entity_f1", above_baselines=above)
     row, met = row_of("set", protocol, Took({}, 45.6, 500.0), took(figure, a_b=0.1, c=best), 1.25)
     assert met is expected
     cells = [cell.strip() for cell in row.strip("|").split("|")]
