@@ -62,7 +62,7 @@ MNIST = {
     "valid_fraction": 0.05,
 }
 PROTOCOLS = {
-    "IMDB": Protocol(("imdb/train.tsv.xz",), "imdb/test.tsv.xz", 0.89, fit=IMDB),
+    "IMDB, from labels alone": Protocol(("imdb/train.tsv.xz",), "imdb/test.tsv.xz", 0.89, fit=IMDB),
     "IMDB, pretrained": Protocol(
         ("imdb/train.tsv.xz",), "imdb/test.tsv.xz", 0.91, fit=IMDB | {"time": "30m"}, pretrain="imdb/train.tsv.xz"
     ),
@@ -177,7 +177,7 @@ def row_of(name: str, protocol: Protocol, fitted: Took, found: Took, size: float
 @click.command()
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--only", multiple=True, help="Sets whose name holds this text; repeatable.")
-@click.option("--time", "limit", help="The time of each training. [default: 10m, of some sets 30m]")
+@click.option("--time", "limit", help="The time of each training. [default: 10m, of some sets 20m or 30m]")
 @click.option("--output", type=click.Path(path_type=Path), help="A file that the table is written to as well.")
 def main(data: Path, only: tuple[str, ...], limit: str | None, output: Path | None) -> None:
     """Measure classifiers and taggers on the sets in DATA."""
