@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from .cells import Cell
 from .errors import ProgramError
 from .label_architecture import LabelArchitecture
 
@@ -26,6 +27,11 @@ class TagArchitecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     network: LabelArchitecture
     buckets: Annotated[int, Meta(ge=0, le=2**20)] = 0
     crf: bool = True
+
+    @property
+    def cell(self) -> Cell:
+        """The network's recurrence."""
+        return self.network.cell
 
     @property
     def outputs(self) -> int:

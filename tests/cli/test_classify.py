@@ -229,6 +229,50 @@ def test_without_training_examples_it_is_said_what_is_missing(capsys, monkeypatc
     assert succeed(capsys, "evaluate", "r.model", "test.tsv", "-q").err == ""
 
 
+def reviews_in_parts(folder):
+    """A folder of parts as aclImdb has them: train holds classes the other way round than test."""
+    for part, swapped in (("train", False), ("test", True)):
+        texts, labels = reviews(20)
+        for number, (text, label) in enumerate(zip(texts, labels, strict=True)):
+            name = {"neg": "pos", "pos": "neg"}[label] if swapped else label
+            (folder / part / name).mkdir(parents=True, exist_ok=True)
+            (folder / part / name / f"{number}.txt").write_text(text)
+
+
+def test_baselines_learn_from_the_part_for_training_whichever_is_judged(capsys):
+    reviews_in_parts(Path("parts"))
+    shown = succeed(capsys, "evaluate", "r.model", "parts", "--part", "test", "--train", "parts", "--json")
+    figures = json.loads(shown.out)["baselines"]
+    assert figures["words"]["accuracy"] < 0.5
+    beside = succeed(capsys, "evaluate", "r.model", "parts/test", "--train", "parts/train", "--json")
+    assert figures == json.loads(beside.out)["baselines"]
+
+
+def test_it_is_said_where_the_training_file_is_judged(capsys):
+    shown = succeed(capsys, "evaluate", "r.model", "train.tsv", "--train", "./train.tsv")
+    assert shown.err.startswith("train.tsv is --train, too: ")
+    assert succeed(capsys, "evaluate", "r.model", "train.tsv", "--train", "train.tsv", "-q").err == ""
+
+
+def test_what_was_left_out_is_said_in_prediction_too(capsys):
+    reviews_in_parts(Path("parts"))
+    assert (
+        succeed(capsys, "predict", "r.model", "parts").err == "of the parts of parts, train was read; not read: test\n"
+    )
+    assert succeed(capsys, "predict", "r.model", "parts", "-q").err == ""
+
+
+def test_a_figure_that_cannot_be_had_is_a_dash(capsys):
+    Path("new.tsv").write_text("text\tlabel\ngood\tnew\n")
+    shown = succeed(capsys, "evaluate", "r.model", "new.tsv")
+    assert shown.out.splitlines()[2].split() == ["r.model", "0.0000", "0.0000", "0.0000", "-", "-"]
+
+
+def test_an_output_that_is_no_file_is_refused_before_it_is_read(capsys):
+    message, _ = fail(capsys, *FIT, "train.tsv", *FLAGS, "-o", "/dev/zero")
+    assert message == "/dev/zero exists and is no model file, so it is not overwritten."
+
+
 def test_a_baseline_that_wins_is_told(capsys):
     succeed(capsys, *FIT, "train.tsv", *FLAGS, "--steps", "1", "--linear", "never", "-q", "-o", "one.model")
     shown = succeed(capsys, "evaluate", "one.model", "test.tsv", "--train", "train.tsv")
@@ -345,7 +389,8 @@ def test_flags_of_a_classifier_are_refused_for_others(capsys, small_file, flag):
     command = ["evaluate", small_file, "text.txt"] if "--lines" not in flag else ["predict", small_file, "text.txt"]
     message, _ = fail(capsys, *command, *flag, code=2)
     name = flag[0].replace("--no-", "--")
-    assert message.startswith(f"{name} is for a classify model; this is a ")
+    kinds = "classify or tag" if name == "--lines" else "classify"
+    assert message.startswith(f"{name} is for a {kinds} model; this is a ")
 
 
 def test_a_damaged_model_is_refused(capsys):

@@ -267,7 +267,11 @@ def test_info_tells_roles_and_sizes(capsys):
             1,
             "there is no folder no for the output.",
         ),
-        (["evaluate", "shops.model", "shops.parquet", "--train", "x"], 2, "--train is for a language model;"),
+        (
+            ["evaluate", "shops.model", "shops.parquet", "--train", "x"],
+            2,
+            "--train is for a language or classify or tag model;",
+        ),
         (["evaluate", "shops.model", "shops.parquet", "--unknown", "skip"], 2, "--unknown is for a language model;"),
         (["generate", "shops.model"], 1, "shops.model is a forecast, not a model of text."),
         (["stream", "shops.model"], 1, "shops.model is a forecast model, more than one network"),
@@ -294,7 +298,8 @@ def test_wrong_usage_is_one_line_and_takes_nothing_away(capsys, arguments, code,
 def test_flags_of_a_forecaster_are_refused_for_text(capsys, small_file, flag):
     Path("text.txt").write_text("some text, of some length")
     message, _ = fail(capsys, "evaluate", small_file, "text.txt", *flag, code=2)
-    assert message == f"{flag[0]} is for a forecast model; this is a language model."
+    kinds = "forecast or classify" if flag[0] == "--plot" else "forecast"
+    assert message == f"{flag[0]} is for a {kinds} model; this is a language model."
 
 
 def test_a_forecast_needs_a_forecaster(capsys, small_file):

@@ -72,6 +72,16 @@ class TestColumns:
         assert read(path, word=2, tag=3, labelled=False).words == [["a", "b"]]
         assert "has no column 2" in fact(read, path, word=2)
 
+    @pytest.mark.parametrize("content", ["the dog barks\n", "the dog\n\na cat\n", "-DOCSTART- O\n\nthe dog\n"])
+    def test_where_tags_do_not_matter_a_sentence_a_line_is_refused(self, tmp_path, content):
+        path = write(tmp_path, content, "t.txt")
+        assert "the sentence is a line of" in fact(read, path, labelled=False)
+        assert [len(words) for words in read(path, word=1, labelled=False).words] == [1] * len(read(path).words)
+        assert read(write(tmp_path, "the D\ndog N\n\nIt P\n", "b.txt"), labelled=False).words == [
+            ["the", "dog"],
+            ["It"],
+        ]
+
     def test_columns_that_have_no_part_are_told(self, tmp_path):
         path = write(tmp_path, CONLL, "t.conll")
         assert read(path).remarks == ["columns not read: 2"]

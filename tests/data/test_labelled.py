@@ -27,7 +27,12 @@ class TestTexts:
         assert fact(text_examples, ["a"], labelled=True) == "the examples have no labels."
         message = "expected 1 labels, one for each text, got 2."
         assert fact(text_examples, ["a"], labels=["x", "y"], error=ShapeError) == message
-        assert fact(text_examples, ["a", Path("b")], error=OptionError).startswith("some of the list are paths")
+        assert fact(text_examples, ["a", Path("b")], error=OptionError) == (
+            "item 0 (from 0) of the list is str, and others are paths."
+        )
+        assert fact(series_examples, [None, "a"], error=OptionError) == (
+            "item 0 (from 0) of the list is NoneType, and others are texts or paths."
+        )
 
     def test_labels_of_files_come_with_them(self, tmp_path):
         path = write(tmp_path, "text,label\na,b\n", "t.csv")
@@ -64,7 +69,7 @@ class TestSentences:
     @pytest.mark.parametrize(
         ("data", "tags", "message"),
         [
-            (["a b"], None, "expected a list of sentences, each a list of words, got list."),
+            (["a b"], None, "expected a list of sentences, each a list of words, got a list of texts."),
             ("a b", None, "expected a list of sentences, each a list of words, got str."),
             ([], None, "there are no sentences."),
             ([["a", 7]], None, "sentence 0 (from 0): int is no word."),

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import torch
 from hypothesis import strategies as st
 
 from ostinato.data.labels import class_counts, described, label_text, labels_from, labels_given
@@ -30,6 +31,9 @@ from tests.quick import examples
         (0.1, "0.1"),
         (np.float32(0.1), "0.1"),
         (np.float64(3), "3"),
+        (np.array(3), "3"),
+        (torch.tensor(3), "3"),
+        (torch.tensor(2.0), "2"),
         (1e300, "1e+300"),
         (True, "true"),
         (np.False_, "false"),

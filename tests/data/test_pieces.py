@@ -68,6 +68,28 @@ def test_many_texts_are_cut_in_blocks(monkeypatch):
     assert PieceEncoder.fit(TEXTS, most=BYTES + 40) == ENCODER
 
 
+@pytest.mark.parametrize(
+    "text", ["x" * 3000, "ab " * 9 + "!?" * 700, " \n" * 900 + "a", "_" * 600, "1" * 256, "\t" * 512]
+)
+def test_long_words_are_learned_from_in_parts(text):
+    parts = module._parts(text)
+    assert "".join(parts) == text
+    assert len(parts) > 1
+    longest = re.compile(r"\S{257}|\s{257}")
+    assert not any(longest.search(part) for part in parts)
+
+
+def test_words_of_a_usual_length_are_learned_from_as_they_are():
+    text = "a word, and another of these. " * 1000
+    assert module._parts(text) == [text]
+
+
+def test_one_word_of_a_million_letters_is_learned_from():
+    encoder = PieceEncoder.fit(["x" * 1_000_000, "a good film"] * 2, most=BYTES + 20)
+    assert b"x" * 32 in encoder.pieces
+    assert encoder.decode(encoder.encode(["x" * 1000]).ids) == "x" * 1000
+
+
 def test_case_and_halves_of_surrogates():
     assert PieceEncoder([], lower=True).encode(["AbÉ"]).ids.tolist() == list("abé".encode())
     assert PieceEncoder([]).encode(["a\udc80"]).ids.tolist() == list(b"a?")

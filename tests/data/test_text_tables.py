@@ -199,6 +199,9 @@ class TestColumns:
             ({"text": 2, "labelled": True}, ": which column is the label is not said; its 3 columns are 1 'id', "
              "2 'words', 3 'klass'.\n"
              "  hint: name it, as in --label 2, and say --no-header where the first row is an example."),
+            ({"delimiter": ";", "header": True, "labelled": True}, ": which column is the label is not said; its one "
+             "column is 1 'id,words,klass'.\n"
+             "  hint: a text and its label are two columns; say what stands between these: --delimiter."),
         ],
     )  # fmt: skip
     def test_one_that_is_not_there(self, tmp_path, layout, message):

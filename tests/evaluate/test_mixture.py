@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
+from ostinato.evaluate.classification_metrics import classification_figures
 from ostinato.evaluate.mixture import LEAST, PRIOR, fit_weights, mixed
 from tests.quick import examples
 
@@ -86,6 +87,21 @@ def test_one_part_has_one_weight_its_temperature():
     for factor in (0.5, 1.0, 3.0):
         (weight,) = fit_weights([log_softmax(factor * scores, axis=1)], truth)
         assert weight == pytest.approx(1 / factor, rel=0.05)
+
+
+@pytest.mark.parametrize("factor", [0.25, 4.0])
+def test_one_part_that_is_too_sure_or_not_sure_enough_comes_to_mean_what_it_says(factor):
+    """On decisions that the weight was not fitted to; which class is likeliest stays as it was."""
+    random = np.random.default_rng(1)
+    scores = random.normal(size=(8000, 5)) * 2
+    truth = np.array([random.choice(5, p=p) for p in np.exp(log_softmax(scores, axis=1))])
+    said = log_softmax(factor * scores, axis=1)
+    weights = fit_weights([said[:4000]], truth[:4000])
+    found = mixed([said[4000:]], weights)
+    before, after = (classification_figures(truth[4000:], each) for each in (said[4000:], found))
+    assert after["accuracy"] == before["accuracy"]
+    assert after["calibration_error"] < 0.025 < 0.1 < before["calibration_error"]
+    assert after["log_loss"] < before["log_loss"]
 
 
 def test_a_useless_part_gets_next_to_nothing():

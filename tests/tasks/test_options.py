@@ -14,7 +14,7 @@ from ostinato.errors import OptionError
 from ostinato.tasks.language import LanguageModel
 from ostinato.tasks.language_options import LanguageOptions, sized
 from ostinato.tasks.options import make, options_of, parse_duration
-from ostinato.tasks.training_options import DEFAULT_SECONDS, check_training
+from ostinato.tasks.training_options import DEFAULT_SECONDS
 
 OPTIONS = options_of(LanguageOptions)
 
@@ -112,11 +112,11 @@ def test_what_is_no_cell_is_refused(cell):
 
 def test_ways_to_say_how_long_exclude_each_other():
     for pair in ({"time": 1, "steps": 1}, {"time": 1, "epochs": 1}, {"steps": 1, "epochs": 1}):
-        message, hint = refusal(check_training, make(LanguageOptions, pair))
+        message, hint = refusal(make(LanguageOptions, pair).check)
         assert message == f"{' and '.join(pair)} exclude each other."
         assert hint == "give one of --time, --steps and --epochs."
     for name in ("time", "steps", "epochs"):
-        check_training(make(LanguageOptions, {name: 1}))
+        make(LanguageOptions, {name: 1}).check()
 
 
 # ---- flags
@@ -228,5 +228,5 @@ def test_hidden_units_grow_with_the_text_and_the_time_and_never_with_the_speed()
 @pytest.mark.parametrize("given_options", [{"steps": 5}, {"epochs": 1.0}, {"time": 60.0}])
 def test_a_stated_length_gets_no_other_beside_it(given_options):
     options = sized(LanguageOptions(**given_options), 1000)
-    check_training(options)
+    options.check()
     assert {name for name in ("time", "steps", "epochs") if getattr(options, name) is not None} == set(given_options)

@@ -9,8 +9,8 @@ import click
 
 from ..errors import DataError
 from . import flags
-from .fit import check_folder
 from .output import print_figures, print_json, say
+from .target import check_folder
 
 SECONDS = 45.0
 

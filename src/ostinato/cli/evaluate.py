@@ -11,7 +11,7 @@ import msgspec
 from ..errors import DataError
 from . import flags
 from .evaluate_forecast import evaluate_forecaster, print_evaluation
-from .evaluate_labels import evaluate_classifier
+from .evaluate_labels import evaluate_classifier, tell_same, training_data
 from .evaluate_tags import evaluate_tagger
 from .opening import as_language_model, open_language_model, refuse_flags_of_others
 from .output import TITLES, print_figures, print_json, progress, say, this_command
@@ -60,7 +60,8 @@ def evaluate(
 ) -> None:
     """Tell how well a model predicts a file, beside baselines on the same data.
 
-    Where FILE is what the model was trained on, only the part that was held out counts. A forecaster is tested on the
+    Of a text that a language model was trained on only the part that was held out counts; a classifier or a tagger is
+    judged by all of FILE, which should be examples that it has not seen. A forecaster is tested on the
     test part of its split, each horizon forecast from what precedes it; with --refit by models that have learned
     anew up to there, while the file stays as it is. With --against, another model's figures stand there, too, and what
     the one loses and gains: accuracy, bytes, speed.
@@ -77,9 +78,13 @@ def evaluate(
     kind = load(model)
     refuse_flags_of_others(kind.task, FLAGS)
     if kind.task == "classify":
-        evaluate_classifier(model, flags.read_as(kind, reading), files, train, plot, quiet, as_json)
+        part = reading["part"]
+        learned = training_data(flags.read_as(kind, {**reading, "part": None}), train, part)
+        tell_same(files, train, part, quiet)
+        evaluate_classifier(model, flags.read_as(kind, reading), files, learned, plot, quiet, as_json)
         return
     if kind.task == "tag":
+        tell_same(files, train, None, quiet)
         evaluate_tagger(model, flags.read_as(kind, reading), files, train, quiet, as_json)
         return
     if kind.task == "forecast":

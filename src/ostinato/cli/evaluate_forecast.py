@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .fit import check_folder
 from .output import progress
+from .target import check_folder
 
 if TYPE_CHECKING:
     from ..tasks.forecast import Forecaster

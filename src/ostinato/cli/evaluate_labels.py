@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .fit import check_folder
 from .output import print_json, progress, say, shown, this_command
+from .target import check_folder
 
 if TYPE_CHECKING:
     from ..tasks.classifier import Classifier
@@ -32,12 +34,15 @@ def evaluate_classifier(
     model: str,
     classifier: Classifier,
     files: Sequence[str],
-    train: Sequence[str],
+    train: Any,
     plot: Path | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Print a classifier's figures on files, and draw what it takes for what."""
+    """Print a classifier's figures on files, and draw what it takes for what.
+
+    train: what the baselines learn from, as `Classifier.evaluate` takes it.
+    """
     from ..tasks.label_plot import draw_confusion
     from ..tasks.picture import check_picture
 
@@ -45,8 +50,7 @@ def evaluate_classifier(
         check_folder(plot)
         check_picture(plot)
     with progress("evaluating", quiet) as move:
-        learned = [Path(file) for file in train] or None
-        found = classifier.evaluate([Path(file) for file in files], train=learned, progress=move)
+        found = classifier.evaluate([Path(file) for file in files], train=train, progress=move)
     if plot is not None:
         draw_confusion(found.classes, found.confusion, plot)
     if as_json:
@@ -64,6 +68,28 @@ def evaluate_classifier(
     tell_missing(found.missing, quiet)
 
 
+def training_data(classifier: Classifier, train: Sequence[str], part: str | None) -> Any:
+    """Return what the baselines learn from, as `Classifier.evaluate` takes it; None where there is none.
+
+    part: that of the examples to judge. A folder's part to learn from is the one that the model was trained on.
+    """
+    from ..tasks.classifier_data import examples_of
+
+    paths = [Path(file) for file in train] or None
+    if paths is None or part is None:
+        return paths
+    learned: Any = examples_of(paths, classifier.options_, labelled=True)
+    return learned.texts, learned.labels
+
+
+def tell_same(files: Sequence[str], train: Sequence[str], part: str | None, quiet: bool) -> None:
+    """Say where files to judge by are among those that were learned from."""
+    known = {os.path.realpath(file) for file in train if file != "-"}
+    same = [file for file in files if os.path.realpath(file) in known]
+    if same and part is None and not quiet:
+        say(f"{', '.join(same)} is --train, too: figures on what was learned from tell little of other examples")
+
+
 def print_table(model: str, metrics: Mapping[str, float], baselines: Mapping[str, Any], measure: str) -> None:
     """Print a model's figures beside its baselines', the best by one of them first."""
     rows = sorted([(model, metrics), *baselines.items()], key=lambda row: -row[1][measure])
@@ -71,7 +97,8 @@ def print_table(model: str, metrics: Mapping[str, float], baselines: Mapping[str
     width = max(len(name) for name, _ in rows) + 2
     click.echo(f"{'':{width}}" + "".join(f"{TITLES[name]:>13}" for name in columns))
     for name, figures in rows:
-        cells = (f"{figures[column]:13.4f}" if column in figures else f"{'-':>13}" for column in columns)
+        known = {column: value for column, value in figures.items() if not isnan(value)}
+        cells = (f"{known[column]:13.4f}" if column in known else f"{'-':>13}" for column in columns)
         click.echo(f"{name:{width}}" + "".join(cells))
 
 
@@ -95,4 +122,5 @@ def tell_missing(missing: Mapping[str, str], quiet: bool) -> None:
         return
     hints = sorted(set(missing.values()))
     command = this_command("--train", "FILE") if hints == ["--train FILE"] else "; ".join(hints)
-    say(f"\nmissing: {', '.join(missing)}, which learn from the training examples; with them:\n  {command}")
+    learn = "learn" if len(missing) > 1 else "learns"
+    say(f"\nmissing: {', '.join(missing)}, which {learn} from the training examples; with them:\n  {command}")

@@ -11,9 +11,9 @@ import click
 
 from ..errors import DataError, OptionError
 from . import flags
-from .fit import check_folder, check_target
 from .opening import as_network
 from .output import print_json
+from .target import check_folder, check_target
 
 
 class Told(NamedTuple):

@@ -25,11 +25,6 @@ def task_flags(struct: type[Options]) -> Callable[[Function], Function]:
     return decorate
 
 
-def given(struct: type[Options], values: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of a struct that were given on the command line."""
-    return {name: values[name] for name in options_of(struct) if values[name] is not None}
-
-
 def _flag(option: Option) -> Callable[[Function], Function]:
     names = [option.name, option.flag] + ([option.short] if option.short else [])
     help = option.help[0].upper() + option.help[1:] + _default(option)

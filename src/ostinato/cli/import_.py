@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from . import flags
-from .fit import check_target, default_output
 from .output import print_json, say, shown
+from .target import check_target, default_output
 
 
 @click.command("import")

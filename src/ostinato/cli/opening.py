@@ -47,7 +47,7 @@ def refuse_flags_of_others(task: str, flags: Mapping[str, Iterable[str]]) -> Non
     flags: those that are for some kinds of model only, by the task of each.
     """
     context, own = click.get_current_context(), set(flags.get(task, ()))
-    for other, names in flags.items():
-        for name in names:
-            if name not in own and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-                raise OptionError(f"--{name.replace('_', '-')} is for a {other} model; this is a {task} model.")
+    for name in dict.fromkeys(name for names in flags.values() for name in names):
+        if name not in own and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            others = " or ".join(other for other, names in flags.items() if name in names)
+            raise OptionError(f"--{name.replace('_', '-')} is for a {others} model; this is a {task} model.")

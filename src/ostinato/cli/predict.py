@@ -9,11 +9,11 @@ import click
 
 from ..errors import DataError, OptionError
 from . import flags
-from .fit import check_folder
 from .opening import refuse_flags_of_others
 from .output import print_json, say
 from .predict_labels import check_lines, check_output, predict_classes, write_rows
 from .predict_tags import check_tags_output, predict_tags
+from .target import check_folder
 
 if TYPE_CHECKING:
     from ..tasks.forecast import Forecaster

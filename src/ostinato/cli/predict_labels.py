@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from ..data.decoded import STANDARD_INPUT
 from ..errors import OptionError
 from .output import progress, say
 
@@ -22,8 +23,10 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def predict_classes(classifier: Classifier, files: Sequence[str], every_class: bool, quiet: bool) -> Rows:
-    """Return a row for each sequence in files; `Classifier.decisions` says what is in it."""
+    """Return a row for each sequence in files, and say what was left out; `Classifier.decisions` says what a row is."""
     examples = classifier.read([Path(file) for file in files])
+    for remark in () if quiet or STANDARD_INPUT in files else examples.remarks:
+        say(remark)
     with progress("predicting", quiet) as move:
         return classifier.decisions(examples, every_class, move)
 

@@ -121,7 +121,16 @@ def _read_columns(text: str, title: str, layout: TagLayout, wants_tags: bool) ->
         found.words.append([row[word_at] for row in rows])
         found.tags.append([] if tag_at is None else [row[tag_at].strip() for row in rows])
         found.ids.append("")
+    if not wants_tags and layout.word is None and len(names) > 1 and "\t" not in text:
+        _refuse_sentences_in_a_line(found, len(names), title)
     return found
+
+
+def _refuse_sentences_in_a_line(found: _Sentences, width: int, title: str) -> None:
+    """Raise DataError where each sentence is a line of its own: its other words would be lost without a word."""
+    if all(len(sentence) == 1 for sentence in found.words):
+        fact = f"the sentence is a line of {width:,} words, or a word in {width:,} columns."
+        raise _wrong(title, found.lines[0], fact, "give a word a line; where it is a column say which: --word 1.")
 
 
 def _sentences(text: str, found: _Sentences) -> Iterator[list[tuple[int, str]]]:
@@ -177,7 +186,7 @@ def _check(cells: list[str], width: int, word_at: int, tag_at: int | None, title
             title,
             number,
             f"it has {len(cells):,} columns, and the first word has {width:,}.",
-            "give all words the same columns, parted by tabs, or by blanks where there is no tab.",
+            "give a word a line, all with the same columns, parted by tabs, or by blanks where there is no tab.",
         )
     for what, at in (("word", word_at), ("tag", tag_at)):
         if at is not None and not cells[at].strip(" "):

@@ -111,7 +111,11 @@ def _paths(data: Any, kinds: tuple[type, ...]) -> list[str] | None:
     if not any(are_paths):
         return None
     if not all(are_paths):
-        raise OptionError("some of the list are paths, and some are not.", "give paths, or what they would hold.")
+        odd, others = are_paths.index(False), "texts or paths" if str in kinds else "paths"
+        raise OptionError(
+            f"item {odd:,} (from 0) of the list is {type(items[odd]).__name__}, and others are {others}.",
+            "give strings alone, or paths alone; a text that is missing is an empty string.",
+        )
     return [os.fspath(item) for item in items]
 
 
@@ -247,8 +251,9 @@ def _labelled(examples: Labelled, labels: Any, separator: str | None, labelled: 
 
 def _sentences(data: Any) -> list[list[str]]:
     if not isinstance(data, (list, tuple)) or any(isinstance(item, str) for item in data):
+        got = "a list of texts" if isinstance(data, (list, tuple)) else type(data).__name__
         raise DataError(
-            f"expected a list of sentences, each a list of words, got {type(data).__name__}.",
+            f"expected a list of sentences, each a list of words, got {got}.",
             "give a file as a Path, and one sentence as a list of one: [['the', 'dog']].",
         )
     if not data:

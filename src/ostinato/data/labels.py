@@ -38,6 +38,8 @@ def label_text(value: Any) -> str | None:
         if np.isnan(number):
             return None
         return str(int(number)) if number.is_integer() and abs(number) < _LARGEST_WHOLE else str(value)
+    if getattr(value, "shape", None) == () and hasattr(value, "item") and not isinstance(value, np.generic):
+        return label_text(value.item())  # an array's or a tensor's one number
     return label_text(str(value))
 
 

@@ -10,9 +10,10 @@ What is kept are the pairs alone: the first 256 pieces are the bytes, every furt
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -31,6 +32,11 @@ LONGEST_PIECE = 64
 """In bytes. Pieces could double with every pair, so that few of them would fill any memory."""
 _AT_ONCE = 1000
 """Texts that are cut at a time."""
+_LONGEST_WORD = 256
+"""Characters. Longer words are learned from in parts: the library's time grows with the square of a word's length."""
+_LONG_RUN = re.compile(
+    "|".join(rf"{kind}{{{_LONGEST_WORD}}}" for kind in (r"[^\W\d_]", r"\d", r"(?:[^\w\s]|_)", r"\s"))
+)
 
 Pair = tuple[Annotated[int, Meta(ge=0, lt=MOST_PIECES)], Annotated[int, Meta(ge=0, lt=MOST_PIECES)]]
 
@@ -117,7 +123,7 @@ def _learn(blocks: list[list[str]], most: int, least: int) -> list[Pair]:
         initial_alphabet=_LETTERS,
         max_token_length=LONGEST_PIECE,
     )
-    tokenizer.train_from_iterator(blocks, trainer)
+    tokenizer.train_from_iterator(([part for text in block for part in _parts(text)] for block in blocks), trainer)
     merges = msgspec.json.decode(tokenizer.to_str())["model"]["merges"]
     numbers = {letter: value for value, letter in enumerate(_LETTERS)}
     pairs: list[Pair] = []
@@ -127,6 +133,16 @@ def _learn(blocks: list[list[str]], most: int, least: int) -> list[Pair]:
             numbers[left + right] = len(numbers)
             pairs.append((numbers[left], numbers[right]))
     return pairs
+
+
+def _parts(text: str) -> list[str]:
+    """Return a text in parts that have no word longer than `_LONGEST_WORD`."""
+    words = text.split()
+    blanks = len(text) - sum(map(len, words))
+    if max(map(len, words), default=0) < _LONGEST_WORD and blanks < len(words) + _LONGEST_WORD:
+        return [text]
+    ends = [found.end() for found in _LONG_RUN.finditer(text)]
+    return [text[start:end] for start, end in pairwise([0, *ends, len(text)])]
 
 
 def _cutting(model: Any) -> Tokenizer:

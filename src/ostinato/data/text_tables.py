@@ -207,7 +207,8 @@ def _columns(
             label_at = usual(names, LABELS)
         if labelled and label_at is None:
             fact = f"{title}: which column is the label is not said; {columns_there(names)}."
-            raise DataError(fact, f"name it, as in --label 2{advice}.")
+            lone = "a text and its label are two columns; say what stands between these: --delimiter."
+            raise DataError(fact, lone if len(names) == 1 else f"name it, as in --label 2{advice}.")
     if len(names) == 1 and (layout.text is None or labelled is False):
         text_at: int | None = 0
     else:

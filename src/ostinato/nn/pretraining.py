@@ -89,16 +89,6 @@ class ReadingNetwork(nn.Module):
         others = others.masked_fill(targets[:, None] == candidates, float("-inf"))
         return (torch.logaddexp(others.logsumexp(1), right) - right).mean()
 
-    def handed_on(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return weights of this network by the names of the classifier's: the embedding, and its first layer's."""
-        found = {"embedding.weight": weights["embedding.weight"][:-1]}
-        for direction in range(len(self.readers)):
-            start = f"readers.{direction}.layers.0.0."
-            for name, weight in weights.items():
-                if name.startswith(start):
-                    found[f"parts.0.layers.0.{direction}.{name.removeprefix(start)}"] = weight
-        return found
-
     def _tensor(self, ids: Ids) -> Tensor:
         return torch.from_numpy(ids).to(self.bias.device)
 
@@ -121,6 +111,16 @@ def weight_shapes(architecture: LabelArchitecture) -> dict[str, tuple[int, ...]]
         shapes[f"heads.{direction}.weight"] = (sizes.size, reader.output_size)
         shapes[f"heads.{direction}.bias"] = (sizes.size,)
     return shapes
+
+
+def handed_on(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights of a `ReadingNetwork` by the names of the classifier's: the embedding, and its first layer's."""
+    found = {"embedding.weight": weights["embedding.weight"][:-1]}
+    for name, weight in weights.items():
+        reader, _, own = name.partition(".layers.0.0.")
+        if own:
+            found[f"parts.0.layers.0.{reader.removeprefix('readers.')}.{own}"] = weight
+    return found
 
 
 def likelihoods(counts: NDArray[np.int64]) -> NDArray[np.float64]:

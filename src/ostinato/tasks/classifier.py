@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping
-from copy import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import cells, model_file
-from ..architecture import ModelArchitecture, below
-from ..cells import Cell
+from .. import model_file
+from ..architecture import ModelArchitecture
 from ..data.sequences import shortened, sorted_batches
 from ..data.spellings import SpellingEncoder
-from ..errors import FileFormatError, OptionError
+from ..errors import OptionError
 from ..evaluate.logistic import LinearPart
 from ..evaluate.mixture import fit_weights, mixed
 from ..label_architecture import LabelArchitecture
@@ -25,17 +22,19 @@ from ..runtime import Model
 from ..runtime.labels import LabelRuntime
 from ..runtime.softmax import softmax
 from ..stored import kind_of as kind_of_matrices
-from ..versions import versions
 from .classifier_data import Examples, examples_of
 from .classifier_evaluation import ClassifierEvaluation, evaluated, figures_of
-from .classifier_file import DataRecord, Document, check_document, kind_of_linear, linear_of
-from .classifier_fitting import Encoder, Prepared, as_learned, encoded, fitted_linear, linear_inputs, prepare
-from .classifier_options import ClassifierOptions, check
+from .classifier_file import Document, check_document, kind_of_linear, linear_of
+from .classifier_fitting import READING, Encoder, Prepared, as_learned, encoded, fitted_linear, linear_inputs, prepare
+from .classifier_options import ClassifierOptions
 from .classifier_sizes import MOST_STEPS
-from .estimator import Estimator, classifier_tags, unfitted
-from .options import make
-from .resuming import check_checkpoint, check_same, going_on
+from .estimator import classifier_tags
+from .label_task import LabelTask
+from .parts import network_of
 from .runs import Runs
+
+if TYPE_CHECKING:
+    from ..training.session import Session
 
 Array = NDArray[Any]
 TASK = "classify"
@@ -43,7 +42,7 @@ BATCH = 256
 """Examples that are read at a time, at most."""
 
 
-class Classifier(Estimator, Runs):
+class Classifier(LabelTask, Runs):
     """A model that says of what class a sequence is: a text, or a series of numbers.
 
     options: the fields of `ClassifierOptions`, such as ``units``, ``cell``, ``time="10m"``, ``class_weights``; those
@@ -70,6 +69,8 @@ class Classifier(Estimator, Runs):
 
     task = TASK
     parameters = ClassifierOptions
+    stages = (TASK, READING)
+    learner, learns_from = "classifier", "X, y"
     _estimator_type = "classifier"
     options_: ClassifierOptions
     encoder_: Encoder
@@ -77,10 +78,6 @@ class Classifier(Estimator, Runs):
     weights_: dict[str, Any]
     linear_: LinearPart[Any] | None
     mixture_: list[float]
-    data_: DataRecord
-    history_: list[dict[str, int | float]]
-    metrics_: dict[str, float]
-    versions_: dict[str, str]
 
     def __sklearn_tags__(self) -> Any:
         return classifier_tags(several=True)
@@ -106,81 +103,30 @@ class Classifier(Estimator, Runs):
 
         Raises DataError (the examples cannot be used), OptionError, TrainingError, Interrupted, MissingExtraError.
         """
-        from ..training.report import Report
+        return self._fit(X, y, valid, checkpoint, resume, quiet, log)
 
-        started = time.monotonic()
-        given = self.stated().get("cell")
-        cell = None if given is None else cells.find(given)
-        options = make(ClassifierOptions, {**self.stated(), "cell": cell.name if cell else None})
-        check(options)
-        check_checkpoint(checkpoint, resume)
-        with Report(quiet, log) as report:
-            kept = self._kept(checkpoint, cell, options) if resume else None
-            if kept is not None:
-                cell = Cell.from_data(kept.plan.cell)
-                options = going_on(options, kept.plan.options, self.stated().keys())
-            examples = examples_of(X, options, y, labelled=True)
-            pair = valid if isinstance(valid, tuple) else (valid, None)
-            judged = None if valid is None else examples_of(pair[0], options, pair[1], labelled=True)
-            for line in (*examples.remarks, *examples.summary):
-                report.say(line)
-            self._fit(examples, judged, cell, options, checkpoint, kept, report, started)
-        return self
+    def _labelled(self, data: Any, labels: Any, options: ClassifierOptions) -> Examples:
+        return examples_of(data, options, labels, labelled=True)
 
-    def _kept(self, checkpoint: Any, cell: Cell | None, options: ClassifierOptions) -> Any:
-        """Open a checkpoint. Raises OptionError where cell or options given now contradict those of its plan."""
+    def _learn(self, examples: Examples, valid: Examples | None, session: Session[ClassifierOptions]) -> None:
         from ..training import classifier as training
 
-        kept = training.open_checkpoint(checkpoint)
-        if cell is not None and kept.plan.cell != cell.to_data():
-            raise OptionError("the checkpoint was made with another cell.", "give the same --cell.")
-        check_same(options, kept.plan.options, self.stated().keys() - {"cell"})
-        return kept
-
-    def _fit(
-        self,
-        examples: Examples,
-        valid: Examples | None,
-        cell: Cell | None,
-        options: ClassifierOptions,
-        checkpoint: Any,
-        kept: Any,
-        report: Any,
-        started: float,
-    ) -> None:
-        from ..training import classifier as training
-
-        found = prepare(examples, valid, options, cell, report)
-        if kept is not None and kept.plan.data != found.material.digest:
-            raise OptionError("the checkpoint was made from other examples.", "give the same files.")
+        report = session.report
+        found = prepare(examples, valid, session.options, session.cell, report)
+        session.check_data(found.material.digest, "other examples")
         if found.options.linear != "never":
             report.say("the linear part …")
         linear = fitted_linear(found, found.material.train, report)
-        begin = self._read_first(found, checkpoint, kept, report, started)
-        mine = kept if kept is not None and kept.checkpoint.task == TASK else None
-        outcome = training.fit(found, begin, report, started, checkpoint, mine)
-        self._take(found, outcome.weights, outcome.history)
+        outcome = training.fit(found, self._read_first(found, session), session)
+        self._take(found, outcome)
+        self._classes, self.linear_, self.mixture_ = found.classes, None, [1.0]
         self._mix(found, linear, report)
 
-    def _read_first(self, found: Prepared, checkpoint: Any, kept: Any, report: Any, started: float) -> dict[str, Any]:
+    def _read_first(self, found: Prepared, session: Session[ClassifierOptions]) -> dict[str, Any]:
         """Return the weights that reading texts without labels gives; none where that is not asked for, or was done."""
         from ..training import pretraining
 
-        if found.reading is None or (kept is not None and kept.checkpoint.task == TASK):
-            return {}
-        digest = found.material.digest
-        return pretraining.read(
-            found.architecture, found.options, found.reading, digest, report, started, checkpoint, kept
-        )
-
-    def _take(self, found: Prepared, weights: dict[str, Any], history: list[dict[str, int | float]]) -> None:
-        material = found.material
-        self.options_, self.encoder_, self.architecture_ = found.options, found.encoder, found.architecture
-        self.weights_, self.history_, self._classes = weights, history, found.classes
-        self.versions_ = versions()
-        self.data_ = DataRecord(material.digest, len(material.train), len(material.valid))
-        self.linear_, self.mixture_ = None, [1.0]
-        self.__dict__.pop("_runtime", None)
+        return {} if found.reading is None or session.kept_of(TASK) else pretraining.read(found, session)
 
     def _mix(self, found: Prepared, linear: LinearPart[Any] | None, report: Any) -> None:
         """Choose how much each part counts, by the examples held out, and let the linear part learn from all."""
@@ -204,20 +150,13 @@ class Classifier(Estimator, Runs):
     @property
     def classes_(self) -> Array:
         """The classes [K], in the order of the columns of probabilities: whole numbers if all are, else text."""
-        _ = self.label_runtime
+        self._check_fitted()
         return _as_given(self._classes.names)
 
     @property
     def label_runtime(self) -> LabelRuntime:
         """What runs the network's weights; made at first use."""
-        if not hasattr(self, "weights_"):
-            raise unfitted(
-                "this classifier has not learned anything yet.",
-                "call fit(X, y), or open a file with ostinato.load(path).",
-            )
-        if not hasattr(self, "_runtime"):
-            self._runtime = LabelRuntime(self.architecture_, self.weights_)
-        return self._runtime
+        return self._running(LabelRuntime)
 
     @property
     def runtime(self) -> Model:
@@ -278,24 +217,13 @@ class Classifier(Estimator, Runs):
             rows.append(told)
         return rows
 
-    def reading(self, **layout: Any) -> Classifier:
-        """Return the same model, which reads files as some options say: ``text``, ``label``, ``header``, …
-
-        Raises OptionError.
-        """
-        _ = self.label_runtime
-        checked = make(ClassifierOptions, layout)
-        found = copy(self)
-        found.options_ = msgspec.structs.replace(self.options_, **{name: getattr(checked, name) for name in layout})
-        return found
-
     def score(self, X: Any, y: Any = None) -> float:
         """Return the accuracy: the share of sequences whose label, or whose labels all together, are predicted."""
         return self.evaluate(X, y, baselines=False).metrics["accuracy"]
 
     def read(self, data: Any) -> Examples:
         """Return sequences as the model reads them, whatever labels they have left out. Raises DataError."""
-        _ = self.label_runtime
+        self._check_fitted()
         return as_learned(self.encoder_, examples_of(data, self.options_, labelled=False))
 
     def log_probabilities(self, examples: Examples, progress: Callable[[float], None] = lambda done: None) -> Array:
@@ -345,12 +273,11 @@ class Classifier(Estimator, Runs):
 
         Raises DataError as `fit` does.
         """
-        _ = self.label_runtime
-        examples = as_learned(self.encoder_, examples_of(X, self.options_, y, labelled=True))
-        pair = train if isinstance(train, tuple) else (train, None)
-        learned = None
-        if train is not None and baselines:
-            learned = as_learned(self.encoder_, examples_of(pair[0], self.options_, pair[1], labelled=True))
+        self._check_fitted()
+        examples = as_learned(self.encoder_, self._labelled(X, y, self.options_))
+        learned = self._labelled_if_any(train if baselines else None, self.options_)
+        if learned is not None:
+            learned = as_learned(self.encoder_, learned)
         log_p = self.log_probabilities(examples, progress)
         return evaluated(self._classes, examples, log_p, learned, self.options_.class_weights)
 
@@ -358,7 +285,7 @@ class Classifier(Estimator, Runs):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to one file, atomically. Raises OSError when it cannot be written."""
-        _ = self.label_runtime
+        self._check_fitted()
         document = Document(
             versions=self.versions_,
             options=self.options_,
@@ -381,21 +308,10 @@ class Classifier(Estimator, Runs):
         """Build a classifier from what `model_file.read` returned, checking everything. Raises FileFormatError."""
         document = model_file.decode(path, plain, Document)
         architecture = check_document(path, document)
-        if architecture.num_layers > len(tensors):
-            raise FileFormatError(f"{path} is damaged: its sizes are impossible.")
-        odd = [name for name in tensors if not name.startswith(("network.", "linear."))]
-        if odd:
-            raise FileFormatError(f"{path} has a tensor too many: {odd[0]!r:.80}.")
-        model_file.check_shapes(path, below("network", tensors), architecture.weight_shapes())
-        options = msgspec.structs.asdict(document.options)
-        classifier = cls(**options | {"cell": architecture.cell})
-        classifier.options_, classifier.encoder_ = document.options, document.encoder
-        classifier.architecture_, classifier._classes = architecture, document.classes
-        classifier.weights_ = below("network", tensors)
-        classifier.linear_ = linear_of(path, tensors, document)
-        classifier.mixture_, classifier.data_ = document.weights, document.data
-        classifier.history_, classifier.metrics_ = document.history, document.metrics
-        classifier.versions_ = document.versions
+        weights = network_of(path, tensors, architecture)
+        classifier = cls._opened(document, architecture, weights)
+        classifier.encoder_, classifier._classes = document.encoder, document.classes
+        classifier.linear_, classifier.mixture_ = linear_of(path, tensors, document), document.weights
         return classifier
 
     def summary(self) -> Mapping[str, Any]:

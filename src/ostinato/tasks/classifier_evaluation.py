@@ -17,9 +17,9 @@ from ..evaluate.series_baselines import series_baselines
 from ..evaluate.text_baselines import text_baselines
 from ..evaluate.windows import Rows
 from .classifier_data import Examples
+from .label_file import Figures
 
 Array = NDArray[Any]
-Figures = dict[str, float]
 
 
 class ClassifierEvaluation(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -13,22 +13,14 @@ from ..data.classes import Classes
 from ..data.series_encoder import SeriesEncoder
 from ..data.spellings import SpellingEncoder
 from ..data.text_encoder import TextEncoder
-from ..errors import FileFormatError, OstinatoError
+from ..errors import FileFormatError
 from ..evaluate.logistic import LinearPart
 from ..evaluate.series_baselines import SummaryLogistic
 from ..evaluate.text_baselines import TextLogistic
 from ..label_architecture import LabelArchitecture
-from .classifier_options import ClassifierOptions, check
-
-Figures = dict[str, float]
-
-
-class DataRecord(msgspec.Struct, frozen=True):
-    """What a classifier remembers of its data: a digest of it, and how many examples it learned from and held out."""
-
-    digest: str
-    train: int
-    valid: int
+from .classifier_options import ClassifierOptions
+from .label_file import DataRecord, Figures
+from .parts import damaged
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -52,11 +44,9 @@ class Document(msgspec.Struct, frozen=True):
 
 def check_document(path: str | os.PathLike[str], document: Document) -> LabelArchitecture:
     """Return the architecture. Raises FileFormatError where it, options, encoder and classes contradict each other."""
-    try:
-        check(document.options)
+    with damaged(path):
+        document.options.check()
         architecture = LabelArchitecture.from_data(document.architecture)
-    except OstinatoError as error:
-        raise FileFormatError(f"{path} is damaged: {error.message}") from None
     encoder, embedding = document.encoder, architecture.embedding
     words = encoder.words if isinstance(encoder, SpellingEncoder) else encoder
     spelling = architecture.spelling

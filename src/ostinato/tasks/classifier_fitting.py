@@ -39,6 +39,8 @@ from .classifier_sizes import FEW_SERIES, Extent, held_out_share, sized, vocabul
 Array = NDArray[Any]
 Numbers = NDArray[np.int64]
 Encoder = TextEncoder | SeriesEncoder
+READING = "classify, reading"
+"""The stage that comes before, where there are texts without labels to read first."""
 CHARACTERS_OF_SPELLING = 32, 32
 """The embedding of a character, and the units of a direction, of what reads the characters of a word."""
 

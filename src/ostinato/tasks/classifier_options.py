@@ -10,7 +10,6 @@ from ..errors import OptionError, closest
 from ..label_architecture import Pooling
 from .label_options import ClassWeighting, LabelOptions, Names
 from .options import Count, NotNegative, Positive, says
-from .training_options import check_training
 
 Kind = Literal["text", "series"]
 UnitKind = Literal["words", "characters", "spellings", "pieces"]
@@ -72,21 +71,22 @@ class ClassifierOptions(LabelOptions, frozen=True, kw_only=True):
         says("whether a logistic regression stands beside the network, as the held-out examples say"),
     ] = "auto"
 
-
-def check(options: ClassifierOptions) -> None:
-    """Raise OptionError where options contradict each other."""
-    check_training(options)
-    for name in options.pooling:
-        if name not in get_args(Pooling):
-            raise OptionError(f"there is no pooling {name!r}.", closest(name, get_args(Pooling)))
-    if len(set(options.pooling)) < len(options.pooling):
-        raise OptionError("a pooling is named twice.", "name each once: --pooling mean,max")
-    if options.pretrain and options.units == "spellings":
-        raise OptionError("words with their characters cannot be read first.", "use --units words, or no --pretrain.")
-    if options.pretrain and options.vectors is not None:
-        raise OptionError("--pretrain and --vectors both say what embeddings start at.", "give one of them.")
-    if options.vectors is not None and options.units not in (None, "words", "spellings"):
-        raise OptionError(f"vectors are of words, but units are {options.units}.", "leave out --vectors, or --units.")
+    def check(self) -> None:
+        """Raise OptionError where options contradict each other."""
+        super().check()
+        for name in self.pooling:
+            if name not in get_args(Pooling):
+                raise OptionError(f"there is no pooling {name!r}.", closest(name, get_args(Pooling)))
+        if len(set(self.pooling)) < len(self.pooling):
+            raise OptionError("a pooling is named twice.", "name each once: --pooling mean,max")
+        if self.pretrain and self.units == "spellings":
+            raise OptionError(
+                "words with their characters cannot be read first.", "use --units words, or no --pretrain."
+            )
+        if self.pretrain and self.vectors is not None:
+            raise OptionError("--pretrain and --vectors both say what embeddings start at.", "give one of them.")
+        if self.vectors is not None and self.units not in (None, "words", "spellings"):
+            raise OptionError(f"vectors are of words, but units are {self.units}.", "leave out --vectors, or --units.")
 
 
 def text_layout(options: ClassifierOptions) -> TextLayout:

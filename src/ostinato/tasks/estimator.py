@@ -5,23 +5,37 @@ Nothing is inherited from scikit-learn, which is imported where it asks somethin
 
 from __future__ import annotations
 
-import sys
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from inspect import Parameter, Signature
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from ..errors import OstinatoError, UnfittedError
-from .options import Options, make, options_of
+from .. import cells
+from ..cells import Cell
+from .fitted import Fitted
+from .options import make, options_of
+from .resuming import check_cell, check_checkpoint, check_same, going_on
+from .training_options import TrainingOptions
+
+if TYPE_CHECKING:
+    from ..training.session import Session
 
 Self = TypeVar("Self", bound="Estimator")
 
 
-class Estimator:
+class Estimator(Fitted):
     """Parameters that are kept as they were given, and read in `fit`.
 
-    parameters: the struct of options whose fields they are. Raises OptionError for an unknown one.
+    parameters: the struct of options whose fields they are. stages: what a checkpoint may be of: the task itself, and
+    what comes before it.
+
+    Raises OptionError for an unknown parameter.
     """
 
-    parameters: ClassVar[type[Options]]
+    parameters: ClassVar[type[TrainingOptions]]
+    stages: ClassVar[tuple[str, ...]]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -52,24 +66,42 @@ class Estimator:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.stated().items())})"
 
-    def __getstate__(self) -> dict[str, Any]:
-        # What runs the weights is made anew: it holds memory of the core.
-        return {name: value for name, value in self.__dict__.items() if name != "_runtime"}
+    @contextmanager
+    def _session(
+        self,
+        checkpoint: str | os.PathLike[str] | None,
+        resume: bool,
+        quiet: bool,
+        log: str | os.PathLike[str] | None,
+    ) -> Iterator[Session[Any]]:
+        """Give what `fit` is asked for: the options, checked, and where a run goes on what its checkpoint kept.
+
+        Raises OptionError where options contradict each other, or cell or options those that the run began with.
+        """
+        started = time.monotonic()
+        from ..training.report import Report
+        from ..training.session import Session, open_checkpoint
+
+        given = self._given.get("cell")
+        given = options_of(self.parameters)["cell"].default if given is None else given
+        cell = None if given is None else cells.find(given)
+        options = make(self.parameters, {**self.stated(), "cell": cell.name if cell else None})
+        options.check()
+        check_checkpoint(checkpoint, resume)
+        with Report(quiet, log) as report:
+            kept = None
+            if resume and checkpoint is not None:
+                kept = open_checkpoint(checkpoint, self.parameters, *self.stages)
+                check_cell(cell, kept.plan.cell)
+                check_same(options, kept.plan.options, self.stated().keys() - {"cell"})
+                cell = Cell.from_data(kept.plan.cell)
+                options = going_on(options, kept.plan.options, self.stated().keys())
+            yield Session(options, cell, report, started, checkpoint, kept)
 
 
 def _is_same(value: Any, default: Any) -> bool:
     """Whether a parameter is its default; one of another type, such as an array, is not."""
     return value is default or (type(value) is type(default) and bool(value == default))
-
-
-def unfitted(message: str, hint: str) -> OstinatoError:
-    """Return the error of a task that has not learned anything, which is scikit-learn's, too, where that is in use."""
-    if "sklearn.exceptions" not in sys.modules:
-        return UnfittedError(message, hint)
-    from sklearn.exceptions import NotFittedError
-
-    kind = type("UnfittedError", (UnfittedError, NotFittedError), {})
-    return kind(message, hint)  # type: ignore[no-any-return]
 
 
 def classifier_tags(*, several: bool) -> Any:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import cells, margins, model_file
+from .. import margins, model_file
 from ..architecture import below
 from ..cells import Cell
 from ..data.arrays import is_arrays
@@ -35,11 +35,13 @@ from .estimator import Estimator
 from .forecast_evaluation import ForecastEvaluation, Tested, Watch, evaluated
 from .forecast_file import Document, check_document, linear_of
 from .forecast_fitting import frequency_name, layout_of, prepare
-from .forecast_options import ForecastOptions, check
+from .forecast_options import ForecastOptions
 from .forecast_paths import check_ranks, ranks_of, sampled
 from .forecast_refitting import options_of_refits, refitted, stretches
-from .options import make
-from .resuming import check_checkpoint, check_same, going_on
+from .parts import network_of
+
+if TYPE_CHECKING:
+    from ..training.session import Session
 
 Array = NDArray[Any]
 TASK = "forecast"
@@ -73,6 +75,8 @@ class Forecaster(Estimator):
 
     task = TASK
     parameters = ForecastOptions
+    stages = (TASK,)
+    learner, learns_from = "forecaster", "data"
     options_: ForecastOptions
     encoder_: ForecastEncoder
     architecture_: ForecastArchitecture
@@ -106,59 +110,30 @@ class Forecaster(Estimator):
 
         Raises DataError (the series cannot be used), OptionError, TrainingError, Interrupted.
         """
-        from ..training.report import Report
-
-        started = time.monotonic()
-        cell = cells.find(self.get_params()["cell"] or "gru")
-        options = make(ForecastOptions, {**self.stated(), "cell": cell.name})
-        check(options)
-        check_checkpoint(checkpoint, resume)
-        with Report(quiet, log) as report:
-            kept = self._kept(checkpoint, cell, options) if resume else None
-            if kept is not None:
-                options = going_on(options, kept.plan.options, self.stated())
-            table = panel_of(data, layout_of(options))
+        with self._session(checkpoint, resume, quiet, log) as session:
+            table = panel_of(data, layout_of(session.options))
             for remark in table.remarks:
-                report.say(remark)
-            self._fit(table, cell, options, checkpoint, kept, report, started)
+                session.report.say(remark)
+            self._learn(table, session)
         self._table, self._data = table, data
         return self
 
-    def _kept(self, checkpoint: Any, cell: Cell, options: ForecastOptions) -> Any:
-        """Open a checkpoint. Raises OptionError where cell or options given now contradict those of its plan."""
-        from ..training import forecast as training
-
-        kept = training.open_checkpoint(checkpoint)
-        if kept.plan.cell != cell.to_data():
-            raise OptionError("the checkpoint was made with another cell.", "give the same --cell.")
-        check_same(options, kept.plan.options, self.stated().keys() - {"cell"})
-        return kept
-
-    def _fit(
-        self,
-        table: Table,
-        cell: Cell,
-        options: ForecastOptions,
-        checkpoint: Any,
-        kept: Any,
-        report: Any,
-        started: float,
-        parts: Parts | None = None,
-    ) -> None:
+    def _learn(self, table: Table, session: Session[ForecastOptions], parts: Parts | None = None) -> None:
         """Learn from a table. parts: those of its series, where they are not what the options' split gives."""
         from ..training import forecast as training
 
-        found = prepare(table, cell, options, report, parts)
-        if kept is not None and kept.plan.data != found.series.digest:
-            raise OptionError("the checkpoint was made from other series.", "give the same files.")
-        outcome = training.fit(found.architecture, found.options, found.series, report, started, checkpoint, kept)
+        report = session.report
+        assert session.cell is not None
+        found = prepare(table, session.cell, session.options, report, parts)
+        session.check_data(found.series.digest, "other series")
+        outcome = training.fit(found, session)
         panel, encoded, valid = table.panel, found.series.encoded, found.series.valid
         self.options_, self.encoder_, self.architecture_ = found.options, found.encoder, found.architecture
         self.weights_, self.history_ = outcome.weights, outcome.history
         self.season_, self.frequency_, self.linear_ = found.season, panel.frequency, found.linear
         self.versions_ = versions()
         self.data_ = {"series": panel.num_series, "rows": len(panel.times), "frequency": frequency_name(panel)}
-        self.__dict__.pop("_runtime", None)
+        self._run_anew()
         self.share_ = np.ones(len(found.encoder.means))
         if found.linear is not None:
             self.share_ = self._best_share(panel, encoded, valid)
@@ -188,14 +163,7 @@ class Forecaster(Estimator):
     @property
     def runtime(self) -> ForecastRuntime:
         """What runs the network's weights; made at first use."""
-        if not hasattr(self, "weights_"):
-            raise OstinatoError(
-                "this forecaster has not learned anything yet.",
-                "call fit(data), or open a file with ostinato.load(path).",
-            )
-        if not hasattr(self, "_runtime"):
-            self._runtime = ForecastRuntime(self.architecture_, self.weights_)
-        return self._runtime
+        return self._running(ForecastRuntime)
 
     def _pairs(
         self, panel: Panel, encoded: Encoded, windows: Origins, levels: Array | None = None
@@ -310,7 +278,7 @@ class Forecaster(Estimator):
 
     def _read(self, use: str, data: Any, future: Any = None) -> tuple[Any, Table]:
         """Return data and its table: of what `fit` was given, where None is. Raises DataError."""
-        _ = self.runtime
+        self._check_fitted()
         if data is not None:
             return data, self._panel(data, future)
         if not hasattr(self, "_data"):
@@ -380,8 +348,10 @@ class Forecaster(Estimator):
 
     def _anew(self, table: Table, parts: Parts, report: Any) -> Forecaster:
         """Return a forecaster with the same options and cell that has learned from a table, in as many steps."""
+        from ..training.session import Session
+
         other, options = Forecaster(), options_of_refits(self.options_, int(self.history_[-1]["step"]))
-        other._fit(table, self.architecture_.cell, options, None, None, report, time.monotonic(), parts)
+        other._learn(table, Session(options, self.architecture_.cell, report, time.monotonic()), parts)
         return other
 
     def _parts(self, panel: Panel) -> Parts:
@@ -402,7 +372,7 @@ class Forecaster(Estimator):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to one file, atomically. Raises OSError when it cannot be written."""
-        _ = self.runtime
+        self._check_fitted()
         architecture = msgspec.to_builtins(msgspec.structs.replace(self.architecture_, cell=None))
         document = Document(
             self.versions_,
@@ -438,12 +408,7 @@ class Forecaster(Estimator):
             own = error.__cause__ if isinstance(error.__cause__, OstinatoError) else error
             raise FileFormatError(f"{path} is damaged: {getattr(own, 'message', own)}") from None
         check_document(path, document, architecture)
-        if architecture.num_layers > len(tensors):
-            raise FileFormatError(f"{path} is damaged: its sizes are impossible.")
-        odd = [name for name in tensors if not name.startswith(("network.", "linear.")) and name != "ranks"]
-        if odd:
-            raise FileFormatError(f"{path} has a tensor too many: {odd[0]!r:.80}.")
-        model_file.check_shapes(path, below("network", tensors), architecture.weight_shapes())
+        weights = network_of(path, tensors, architecture, "ranks")
         forecaster = cls()
         forecaster.options_, forecaster.encoder_, forecaster.architecture_ = (
             document.options,
@@ -451,7 +416,7 @@ class Forecaster(Estimator):
             architecture,
         )
         forecaster.set_params(**msgspec.structs.asdict(document.options) | {"cell": architecture.cell})
-        forecaster.weights_ = below("network", tensors)
+        forecaster.weights_ = weights
         forecaster.linear_ = linear_of(path, below("linear", tensors), document)
         forecaster.share_, forecaster.season_ = np.array(document.share), document.season
         forecaster.ranks_ = check_ranks(path, tensors["ranks"], architecture) if "ranks" in tensors else None

@@ -13,11 +13,12 @@ from .. import model_file
 from ..data.forecast_encoder import ForecastEncoder, InputEncoder
 from ..data.frequency import Frequency
 from ..distributions import distribution_of
-from ..errors import FileFormatError, OstinatoError
+from ..errors import FileFormatError
 from ..evaluate.linear import Ridge
 from ..forecast_architecture import ForecastArchitecture
-from .forecast_options import ForecastOptions, check
+from .forecast_options import ForecastOptions
 from .options import Count
+from .parts import damaged
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -43,10 +44,8 @@ class Document(msgspec.Struct, frozen=True):
 def check_document(path: str | os.PathLike[str], document: Document, architecture: ForecastArchitecture) -> None:
     """Raise FileFormatError where options, encoder and architecture contradict each other."""
     options, encoder, sizes = document.options, document.encoder, architecture
-    try:
-        check(options)
-    except OstinatoError as error:
-        raise FileFormatError(f"{path} is damaged: {error.message}") from None
+    with damaged(path):
+        options.check()
     channels = {len(each) for each in (encoder.roles.targets, encoder.means, encoder.deviations, document.share)}
     distribution = distribution_of(options.likelihood, options.quantiles)
     same = (

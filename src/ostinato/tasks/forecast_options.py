@@ -9,7 +9,7 @@ import msgspec
 from ..distributions import Likelihood, is_of_counts
 from ..errors import OptionError
 from .options import Count, Share, says
-from .training_options import TrainingOptions, check_training, timed
+from .training_options import TrainingOptions, timed
 
 MAX_EPOCHS = 30
 """Epochs after which more time does not help: a plan made from ``--time`` stops there."""
@@ -87,27 +87,26 @@ class ForecastOptions(TrainingOptions, frozen=True, kw_only=True):
     ] = None
     batch_size: Annotated[Count | None, says("the number of windows in a training step, by default up to 256")] = None
 
-
-def check(options: ForecastOptions) -> None:
-    """Raise OptionError where options contradict each other."""
-    check_training(options)
-    levels = options.quantiles
-    if not levels or list(levels) != sorted(set(levels)) or 0.5 not in levels:
-        raise OptionError(
-            f"quantiles are {', '.join(map(str, levels)) or 'none'}, but should rise and hold 0.5.",
-            "0.5 is the forecast itself, the others its bands: --quantiles 0.1,0.5,0.9",
-        )
-    if is_of_counts(options.likelihood) and options.scaling == "level":
-        raise OptionError(
-            f"the {options.likelihood} likelihood scales each window.", "leave out --scaling, or use --scaling window."
-        )
-    if options.lookback and options.segment and options.lookback % options.segment:
-        raise OptionError(
-            f"a lookback of {options.lookback} steps is not made of segments of {options.segment}.",
-            "give a lookback that is a multiple of the segment, or leave one of them out.",
-        )
-    if len(options.split) not in (0, 2, 3):
-        raise OptionError(f"a split has two or three parts, not {len(options.split)}.", "such as --split 0.7,0.1,0.2")
+    def check(self) -> None:
+        """Raise OptionError where options contradict each other."""
+        super().check()
+        levels = self.quantiles
+        if not levels or list(levels) != sorted(set(levels)) or 0.5 not in levels:
+            raise OptionError(
+                f"quantiles are {', '.join(map(str, levels)) or 'none'}, but should rise and hold 0.5.",
+                "0.5 is the forecast itself, the others its bands: --quantiles 0.1,0.5,0.9",
+            )
+        if is_of_counts(self.likelihood) and self.scaling == "level":
+            raise OptionError(
+                f"the {self.likelihood} likelihood scales each window.", "leave out --scaling, or use --scaling window."
+            )
+        if self.lookback and self.segment and self.lookback % self.segment:
+            raise OptionError(
+                f"a lookback of {self.lookback} steps is not made of segments of {self.segment}.",
+                "give a lookback that is a multiple of the segment, or leave one of them out.",
+            )
+        if len(self.split) not in (0, 2, 3):
+            raise OptionError(f"a split has two or three parts, not {len(self.split)}.", "such as --split 0.7,0.1,0.2")
 
 
 def sized(

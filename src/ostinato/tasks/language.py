@@ -18,21 +18,22 @@ from ..cells import Cell
 from ..data.streams import Ids
 from ..data.text import Text, read_bytes, read_text
 from ..data.vocabulary import Unknown, Vocabulary
-from ..errors import DataError, FileFormatError, OptionError, OstinatoError
+from ..errors import DataError, FileFormatError, OptionError
 from ..evaluate.baselines import baselines
 from ..evaluate.metrics import FIGURES, figures
 from ..runtime import SymbolRuntime
 from ..runtime.sampling import Sampling
 from ..stored import kind_of
 from ..versions import versions
+from .fitted import Fitted
 from .language_options import LanguageOptions, sized
 from .options import Natural, make
-from .resuming import check_checkpoint, check_same, going_on
+from .parts import damaged
+from .resuming import check_cell, check_checkpoint, check_same, going_on
 from .runs import Runs
-from .training_options import check_training
 
 if TYPE_CHECKING:
-    from ..training.session import Plan
+    from ..training.session import Session
 
 TASK = "language"
 Figures = dict[str, float]
@@ -79,7 +80,7 @@ class Evaluation(msgspec.Struct, frozen=True, omit_defaults=True):
     missing: dict[str, str] = {}
 
 
-class LanguageModel(Runs):
+class LanguageModel(Fitted, Runs):
     """A model of text: p(next symbol | all symbols before it), by a recurrent network over symbols.
 
     cell: a `Cell`, or the name of one that comes with Ostinato. options: the fields of
@@ -99,6 +100,7 @@ class LanguageModel(Runs):
     """
 
     task = TASK
+    learner, learns_from = "model", "text"
     options_: LanguageOptions
     architecture_: SymbolArchitecture
     vocabulary_: Vocabulary
@@ -135,23 +137,24 @@ class LanguageModel(Runs):
 
         Raises DataError (the text cannot be used), OptionError, TrainingError, Interrupted.
         """
-        from ..training.report import Report
-
         started = time.monotonic()
-        check_training(self.options)
+        from ..training.report import Report
+        from ..training.session import Session, open_checkpoint
+
+        self.options.check()
         check_checkpoint(checkpoint, resume)
         with Report(quiet, log) as report:
             held_out = None if valid is None else self._text(valid)
-            return self._fit(self._text(text), held_out, checkpoint, resume, report, started)
+            learned = self._text(text)
+            kept = open_checkpoint(checkpoint, LanguageOptions, TASK) if resume and checkpoint is not None else None
+            self._learn(learned, held_out, Session(self.options, self.cell, report, started, checkpoint, kept))
+        return self
 
-    def _fit(
-        self, text: Text[Any], valid: Text[Any] | None, checkpoint: Any, resume: bool, report: Any, started: float
-    ) -> LanguageModel:
+    def _learn(self, text: Text[Any], valid: Text[Any] | None, session: Session[LanguageOptions]) -> None:
         from ..training import language as training
 
-        digest = text.digest + (valid.digest if valid else "")
-        kept = training.open_checkpoint(checkpoint) if resume else None
-        options = self._resumed(kept.plan, digest) if kept else self.options
+        digest, report = text.digest + (valid.digest if valid else ""), session.report
+        options = self._resumed(session, digest)
         train_part, held_out_part = _split(text, valid, options.valid_fraction)
         vocabulary = Vocabulary.of_bytes() if options.tokens == "bytes" else Vocabulary.of_characters(train_part)
         train, held_out = vocabulary.encode(train_part), vocabulary.encode(held_out_part, unknown="skip")
@@ -165,7 +168,7 @@ class LanguageModel(Runs):
         report.say("baselines: uniform, unigram, order-5 Markov, xz …")
         beside = baselines(vocabulary, held_out, train)
         corpus = training.Corpus(train, held_out, digest)
-        outcome = training.fit(architecture, options, corpus, report, started, checkpoint, kept)
+        outcome = training.fit(architecture, options, corpus, session)
         self.options_ = options
         self.vocabulary_ = vocabulary
         self.architecture_ = architecture
@@ -175,18 +178,18 @@ class LanguageModel(Runs):
         self.baselines_ = beside
         self.data_ = DataRecord(text.digest, len(text.content), len(train_part), valid.digest if valid else None)
         self.versions_ = versions()
-        self.__dict__.pop("_runtime", None)
-        return self
+        self._run_anew()
 
-    def _resumed(self, plan: Plan[LanguageOptions], digest: str) -> LanguageOptions:
-        """Return the plan's options, with those that each start says anew.
+    def _resumed(self, session: Session[LanguageOptions], digest: str) -> LanguageOptions:
+        """Return the options, of a run that goes on the plan's, with those that each start says anew.
 
         Raises OptionError where cell, text or options given now contradict the plan's.
         """
-        if plan.cell != self.cell.to_data():
-            raise OptionError("the checkpoint was made with another cell.", "give the same --cell.")
-        if plan.data != digest:
-            raise OptionError("the checkpoint was made from another text.", "give the same files.")
+        if session.kept is None:
+            return self.options
+        plan = session.kept.plan
+        check_cell(self.cell, plan.cell)
+        session.check_data(digest, "another text")
         # What a symbol is decided how the text was read, so that it counts even when it was left out.
         check_same(self.options, plan.options, self._stated | {"tokens"})
         return going_on(self.options, plan.options, self._stated)
@@ -208,17 +211,11 @@ class LanguageModel(Runs):
     @property
     def runtime(self) -> SymbolRuntime:
         """What runs the weights; made at first use."""
-        if not hasattr(self, "weights_"):
-            raise OstinatoError(
-                "this model has not learned anything yet.", "call fit(text), or open a file with ostinato.load(path)."
-            )
-        if not hasattr(self, "_runtime"):
-            self._runtime = SymbolRuntime(self.architecture_, self.weights_)
-        return self._runtime
+        return self._running(SymbolRuntime)
 
     def as_chain(self) -> tuple[ModelArchitecture, dict[str, Any]]:
         """Return the network as a chain of parts: embedding, recurrent stack, linear layer; and its weights."""
-        _ = self.runtime
+        self._check_fitted()
         return self.architecture_.as_chain(self.weights_)
 
     def metadata(self) -> dict[str, str]:
@@ -346,7 +343,7 @@ class LanguageModel(Runs):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to one file, atomically. Raises OSError when it cannot be written."""
-        _ = self.runtime
+        self._check_fitted()
         document = Document(
             versions=self.versions_,
             cell=self.architecture_.cell.to_data(),
@@ -365,7 +362,7 @@ class LanguageModel(Runs):
     ) -> LanguageModel:
         """Build a model from what `model_file.read` returned, checking everything. Raises FileFormatError."""
         document = model_file.decode(path, plain, Document)
-        try:
+        with damaged(path):
             cell = Cell.from_data(document.cell)
             vocabulary = Vocabulary.from_data(document.vocabulary)
             if document.options.hidden_size is None or document.options.num_layers > len(tensors):
@@ -374,8 +371,6 @@ class LanguageModel(Runs):
                 raise FileFormatError("its figures are not those of a model of text.")
             architecture = _architecture(cell, vocabulary, document.options)
             shapes = architecture.weight_shapes()
-        except OstinatoError as error:
-            raise FileFormatError(f"{path} is damaged: {error.message}") from None
         model_file.check_shapes(path, tensors, shapes)
         model = cls(cell)
         model.options = model.options_ = document.options

@@ -18,10 +18,10 @@ from ..architecture import (
     Part,
     RecurrentArchitecture,
 )
-from ..errors import FileFormatError, OstinatoError
 from ..runtime import Model
 from ..stored import kind_of
 from ..versions import versions
+from .parts import damaged
 from .runs import Runs
 
 if TYPE_CHECKING:
@@ -99,10 +99,8 @@ class Network(Runs):
     def from_file(cls, path: str | os.PathLike[str], plain: dict[str, Any], tensors: model_file.Tensors) -> Network:
         """Build a network from what `model_file.read` returned, checking everything. Raises FileFormatError."""
         document = model_file.decode(path, plain, Document)
-        try:
+        with damaged(path):
             architecture = ModelArchitecture.from_data(document.architecture)
-        except OstinatoError as error:
-            raise FileFormatError(f"{path} is damaged: {error.message}") from None
         model_file.check_shapes(path, tensors, architecture.weight_shapes())
         return cls(architecture, tensors, document.versions)
 

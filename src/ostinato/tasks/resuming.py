@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ..cells import Cell
 from ..errors import OptionError
 from .training_options import TrainingOptions
 
@@ -25,6 +26,12 @@ def check_checkpoint(path: str | os.PathLike[str] | None, resume: bool) -> None:
         raise OptionError("there is nothing to resume from.", "name the file: fit(…, checkpoint=path, resume=True)")
     if path is not None and not resume and Path(path).exists():
         raise OptionError(f"{path} holds an unfinished run.", "go on with --resume, or delete that file to begin anew.")
+
+
+def check_cell(now: Cell | None, then: dict[str, Any]) -> None:
+    """Raise OptionError where a cell is given now that is not what the run began with, as data."""
+    if now is not None and now.to_data() != then:
+        raise OptionError("the checkpoint was made with another cell.", "give the same --cell.")
 
 
 def check_same(now: Any, then: Any, names: Iterable[str]) -> None:

@@ -3,40 +3,36 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import cells, model_file, stored
-from ..cells import Cell
+from .. import model_file, stored
 from ..data.examples import TaggedSentences
 from ..data.labelled import tagged_sentences
 from ..data.tag_sequences import SentenceEncoder
-from ..errors import OptionError
 from ..evaluate.mixture import fit_weights, mixed
 from ..runtime.tags import TagRuntime
 from ..tag_architecture import TagArchitecture
-from ..versions import versions
-from .classifier_file import DataRecord
-from .estimator import Estimator, unfitted
-from .options import make
-from .resuming import check_checkpoint, check_same, going_on
+from .label_task import LabelTask
 from .tag_choice import OUTSIDE, best_discount, chosen, has_entities, log_probabilities
 from .tagger_evaluation import TaggerEvaluation, evaluated
 from .tagger_file import Document, check_document, check_weights
-from .tagger_fitting import Prepared, prepare
-from .tagger_options import TaggerOptions, check, layout_of
+from .tagger_fitting import prepare
+from .tagger_options import TaggerOptions, layout_of
+
+if TYPE_CHECKING:
+    from ..training.session import Session
 
 Array = NDArray[Any]
 TASK = "tag"
 
 
-class Tagger(Estimator):
+class Tagger(LabelTask):
     """A model that tags the words of sentences: parts of speech, names of people and places, or any other tags.
 
     options: the fields of `TaggerOptions`, such as ``cell``, ``hidden_size``, ``time="10m"``, ``seed``; those left out
@@ -67,6 +63,8 @@ class Tagger(Estimator):
 
     task = TASK
     parameters = TaggerOptions
+    stages = (TASK,)
+    learner, learns_from = "tagger", "sentences, tags"
     options_: TaggerOptions
     encoder_: SentenceEncoder
     architecture_: TagArchitecture
@@ -74,10 +72,6 @@ class Tagger(Estimator):
     scheme_: str | None
     sharpness_: float
     discount_: float
-    data_: DataRecord
-    history_: list[dict[str, int | float]]
-    metrics_: dict[str, float]
-    versions_: dict[str, str]
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import InputTags, Tags, TargetTags
@@ -110,50 +104,20 @@ class Tagger(Estimator):
         Raises DataError (the sentences cannot be used), ShapeError (not as many tags), OptionError, TrainingError,
         Interrupted, MissingExtraError.
         """
-        from ..training.report import Report
+        return self._fit(X, y, valid, checkpoint, resume, quiet, log)
 
-        started = time.monotonic()
-        given = self.stated().get("cell")
-        cell = None if given is None else cells.find(given)
-        options = make(TaggerOptions, {**self.stated(), "cell": cell.name if cell else None})
-        check(options)
-        check_checkpoint(checkpoint, resume)
-        with Report(quiet, log) as report:
-            kept = self._kept(checkpoint, cell, options) if resume else None
-            if kept is not None:
-                cell = Cell.from_data(kept.plan.cell)
-                options = going_on(options, kept.plan.options, self.stated().keys())
-            examples = _labelled(X, y, options)
-            judged = None if valid is None else _labelled(*_pair(valid), options)
-            for line in (*examples.remarks, *examples.summary):
-                report.say(line)
-            self._fit(prepare(examples, judged, options, cell, report), checkpoint, kept, report, started)
-        return self
+    def _labelled(self, data: Any, labels: Any, options: TaggerOptions) -> TaggedSentences:
+        return tagged_sentences(data, layout_of(options), labels, labelled=True)
 
-    def _kept(self, checkpoint: Any, cell: Cell | None, options: TaggerOptions) -> Any:
-        """Open a checkpoint. Raises OptionError where cell or options given now contradict those of its plan."""
+    def _learn(self, examples: TaggedSentences, valid: TaggedSentences | None, session: Session[TaggerOptions]) -> None:
         from ..training import tagger as training
 
-        kept = training.open_checkpoint(checkpoint)
-        if cell is not None and kept.plan.cell != cell.to_data():
-            raise OptionError("the checkpoint was made with another cell.", "give the same --cell.")
-        check_same(options, kept.plan.options, self.stated().keys() - {"cell"})
-        return kept
-
-    def _fit(self, found: Prepared, checkpoint: Any, kept: Any, report: Any, started: float) -> None:
-        from ..training import tagger as training
-
-        if kept is not None and kept.plan.data != found.sentences.digest:
-            raise OptionError("the checkpoint was made from other sentences.", "give the same files.")
-        outcome = training.fit(found, report, started, checkpoint, kept)
-        sentences = found.sentences
-        self.options_, self.encoder_, self.architecture_ = found.options, found.encoder, found.architecture
-        self.weights_, self.history_ = outcome.weights, outcome.history
+        found = prepare(examples, valid, session.options, session.cell, session.report)
+        session.check_data(found.material.digest, "other sentences")
+        outcome = training.fit(found, session)
+        self._take(found, outcome)
         self._tags, self.scheme_ = found.tags, found.scheme.name
-        self.versions_ = versions()
-        self.data_ = DataRecord(sentences.digest, len(sentences.train), len(sentences.valid))
-        self.__dict__.pop("_runtime", None)
-        self._calibrate(found.examples.select(sentences.valid), report)
+        self._calibrate(found.examples.select(found.material.valid), session.report)
 
     def _calibrate(self, held_out: TaggedSentences, report: Any) -> None:
         """Choose how sure the model is, and what is taken off log p of O, by the sentences held out."""
@@ -176,20 +140,13 @@ class Tagger(Estimator):
     @property
     def classes_(self) -> Array:
         """The tags [O], in the order of the columns of probabilities."""
-        _ = self.runtime
+        self._check_fitted()
         return np.array(self._tags.names)
 
     @property
     def runtime(self) -> TagRuntime:
         """What runs the weights; made at first use."""
-        if not hasattr(self, "weights_"):
-            raise unfitted(
-                "this tagger has not learned anything yet.",
-                "call fit(sentences, tags), or open a file with ostinato.load(path).",
-            )
-        if not hasattr(self, "_runtime"):
-            self._runtime = TagRuntime(self.architecture_, self.weights_)
-        return self._runtime
+        return self._running(TagRuntime)
 
     def predict(self, X: Any) -> list[list[str]]:
         """Return a tag for each word of sentences, which are as `fit` takes them; tags of a file are not looked at."""
@@ -213,20 +170,9 @@ class Tagger(Estimator):
         """Return the accuracy: the share of words whose tag is predicted."""
         return self.evaluate(X, y).metrics["accuracy"]
 
-    def reading(self, **layout: Any) -> Tagger:
-        """Return the same model, which reads files as some options say: ``word``, ``tag``, ``format``, ``encoding``.
-
-        Raises OptionError.
-        """
-        _ = self.runtime
-        checked = make(TaggerOptions, layout)
-        found = copy(self)
-        found.options_ = msgspec.structs.replace(self.options_, **{name: getattr(checked, name) for name in layout})
-        return found
-
     def read(self, data: Any) -> TaggedSentences:
         """Return sentences as the model reads them, whatever tags they have left out. Raises DataError."""
-        _ = self.runtime
+        self._check_fitted()
         return tagged_sentences(data, layout_of(self.options_), labelled=False)
 
     def evaluate(
@@ -244,9 +190,9 @@ class Tagger(Estimator):
 
         Raises DataError as `fit` does.
         """
-        _ = self.runtime
-        examples = _labelled(X, y, self.options_)
-        learned = None if train is None else _labelled(*_pair(train), self.options_)
+        self._check_fitted()
+        examples = self._labelled(X, y, self.options_)
+        learned = self._labelled_if_any(train, self.options_)
         log_p = self._calibrated(examples.words, progress)
         return evaluated(self._tags, examples, _joined(log_p, len(self._tags)), self._chosen(log_p), learned)
 
@@ -267,9 +213,9 @@ class Tagger(Estimator):
 
         What a CRF knows stays as it is. Raises OptionError for another kind, and for one that is stored so already.
         """
-        _ = self.runtime
+        self._check_fitted()
         smaller = copy(self)
-        smaller.__dict__.pop("_runtime", None)
+        smaller._run_anew()
         exact = {name: weight for name, weight in self.weights_.items() if name.startswith("crf.")}
         rest = {name: weight for name, weight in self.weights_.items() if name not in exact}
         smaller.weights_ = stored.stored_as(kind, rest) | exact
@@ -277,7 +223,7 @@ class Tagger(Estimator):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to one file, atomically. Raises OSError when it cannot be written."""
-        _ = self.runtime
+        self._check_fitted()
         document = Document(
             versions=self.versions_,
             options=self.options_,
@@ -300,13 +246,9 @@ class Tagger(Estimator):
         document = model_file.decode(path, plain, Document)
         architecture = check_document(path, document)
         check_weights(path, tensors, architecture)
-        tagger = cls(**msgspec.structs.asdict(document.options) | {"cell": architecture.network.cell})
-        tagger.options_, tagger._tags = document.options, document.tags
-        tagger.encoder_ = SentenceEncoder(document.encoder, document.features)
-        tagger.architecture_, tagger.weights_ = architecture, tensors
+        tagger = cls._opened(document, architecture, tensors)
+        tagger.encoder_, tagger._tags = SentenceEncoder(document.encoder, document.features), document.tags
         tagger.scheme_, tagger.sharpness_, tagger.discount_ = document.scheme, document.sharpness, document.discount
-        tagger.data_, tagger.history_, tagger.metrics_ = document.data, document.history, document.metrics
-        tagger.versions_ = document.versions
         return tagger
 
     def summary(self) -> Mapping[str, Any]:
@@ -331,14 +273,6 @@ class Tagger(Estimator):
             "options": msgspec.to_builtins(self.options_),
             "versions": self.versions_,
         }
-
-
-def _labelled(data: Any, tags: Any, options: TaggerOptions) -> TaggedSentences:
-    return tagged_sentences(data, layout_of(options), tags, labelled=True)
-
-
-def _pair(data: Any) -> tuple[Any, Any]:
-    return data if isinstance(data, tuple) else (data, None)
 
 
 def _joined(log_p: Sequence[Array], tags: int) -> Array:

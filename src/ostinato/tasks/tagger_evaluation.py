@@ -23,9 +23,9 @@ from ..evaluate.classification_metrics import (
     log_loss,
 )
 from ..evaluate.tag_baselines import MostFrequentTag
+from .label_file import Figures
 
 Array = NDArray[Any]
-Figures = dict[str, float]
 BASELINE = "most_frequent_tag"
 NEEDS_TRAIN = "--train FILE"
 

@@ -15,8 +15,9 @@ from ..data.tag_schemes import checked_legal
 from ..data.word_features import WordFeatures
 from ..errors import FileFormatError, OstinatoError
 from ..tag_architecture import TagArchitecture
-from .classifier_file import DataRecord, Figures
-from .tagger_options import TaggerOptions, check
+from .label_file import DataRecord, Figures
+from .parts import check_layers, damaged
+from .tagger_options import TaggerOptions
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -43,11 +44,9 @@ class Document(msgspec.Struct, frozen=True):
 
 def check_document(path: str | os.PathLike[str], document: Document) -> TagArchitecture:
     """Return the architecture. Raises FileFormatError where it, options, encoder and tags contradict each other."""
-    try:
-        check(document.options)
+    with damaged(path):
+        document.options.check()
         architecture = TagArchitecture.from_data(document.architecture)
-    except OstinatoError as error:
-        raise FileFormatError(f"{path} is damaged: {error.message}") from None
     network, encoder = architecture.network, document.encoder
     embedding, spelling = network.embedding, network.spelling
     same = (
@@ -64,8 +63,7 @@ def check_document(path: str | os.PathLike[str], document: Document) -> TagArchi
 
 def check_weights(path: str | os.PathLike[str], tensors: model_file.Tensors, architecture: TagArchitecture) -> None:
     """Raise FileFormatError unless the weights are those of the architecture, and leave every sentence a path."""
-    if architecture.network.num_layers > len(tensors):
-        raise FileFormatError(f"{path} is damaged: its sizes are impossible.")
+    check_layers(path, tensors, architecture.network.num_layers)
     model_file.check_shapes(path, tensors, architecture.weight_shapes())
     if architecture.crf:
         try:

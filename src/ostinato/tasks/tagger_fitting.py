@@ -61,7 +61,7 @@ class Prepared:
     encoder: SentenceEncoder
     architecture: TagArchitecture
     examples: TaggedSentences
-    sentences: Sentences
+    material: Sentences
     vectors: Vectors | None
 
 

@@ -10,7 +10,7 @@ from ..data.conll import TagLayout
 from ..errors import OptionError
 from .label_options import LabelOptions
 from .options import NotNegative, Positive, says
-from .training_options import check_training, timed
+from .training_options import timed
 
 LEAST_EPOCHS, MOST_EPOCHS, ENOUGH_STEPS = 5, 30, 1000
 """A plan made from ``--time`` stops after so many steps, but within these bounds: then more time does not help."""
@@ -48,14 +48,13 @@ class TaggerOptions(LabelOptions, frozen=True, kw_only=True):
     ] = None
     clip_norm: Annotated[Positive, says("the norm to which gradients are clipped")] = 0.25
 
-
-def check(options: TaggerOptions) -> None:
-    """Raise OptionError where options contradict each other."""
-    check_training(options)
-    if options.label_smoothing and options.paths:
-        raise OptionError(
-            "label smoothing is for tags by themselves, not for paths of a CRF.", "leave out --paths, or smoothing."
-        )
+    def check(self) -> None:
+        """Raise OptionError where options contradict each other."""
+        super().check()
+        if self.label_smoothing and self.paths:
+            raise OptionError(
+                "label smoothing is for tags by themselves, not for paths of a CRF.", "leave out --paths, or smoothing."
+            )
 
 
 def layout_of(options: TaggerOptions) -> TagLayout:

@@ -42,14 +42,13 @@ class TrainingOptions(Options, frozen=True, kw_only=True):
     device: Annotated[str, says("where to train: cpu, cuda, cuda:1, …; auto takes a GPU if there is one")] = "auto"
     threads: Annotated[Threads | None, says("the number of CPU threads, by default all cores")] = None
 
+    def check(self) -> None:
+        """Raise OptionError where options contradict each other."""
+        given = [name for name in ("time", "steps", "epochs") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise OptionError(f"{' and '.join(given)} exclude each other.", "give one of --time, --steps and --epochs.")
+
 
 def timed(options: TrainingOptions) -> float | None:
     """Return the stated time in seconds, or the usual one where neither steps nor epochs were given either."""
     return DEFAULT_SECONDS if (options.time, options.steps, options.epochs) == (None, None, None) else options.time
-
-
-def check_training(options: TrainingOptions) -> None:
-    """Raise OptionError where options contradict each other."""
-    given = [name for name in ("time", "steps", "epochs") if getattr(options, name) is not None]
-    if len(given) > 1:
-        raise OptionError(f"{' and '.join(given)} exclude each other.", "give one of --time, --steps and --epochs.")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,62 +15,44 @@ from ..tasks.classifier_fitting import Material as Examples
 from ..tasks.classifier_fitting import Prepared
 from ..tasks.classifier_options import ClassifierOptions
 from ..tasks.classifier_sizes import MOST_STEPS, most_epochs
-from . import session
 from .loop import Units
-from .planning import as_set, device_of, own_randomness, threads
-from .pretraining import TASK as READING
-from .report import Report
-from .session import Kept, Material, Outcome, carry_out
+from .planning import as_set, judging
+from .session import Material, Outcome, Session, carry_out
 
 TASK = "classify"
 EVALUATED = 1024
 """Examples that are judged at a time, at most."""
 
 
-def open_checkpoint(path: str | os.PathLike[str]) -> Kept[ClassifierOptions]:
-    """Read a checkpoint to go on from. Raises FileFormatError when there is none, or none that can be used."""
-    return session.open_checkpoint(path, ClassifierOptions, TASK, READING)
-
-
-def fit(
-    prepared: Prepared,
-    begin: Mapping[str, torch.Tensor],
-    report: Report,
-    started: float,
-    checkpoint_path: str | os.PathLike[str] | None = None,
-    kept: Kept[ClassifierOptions] | None = None,
-) -> Outcome:
+def fit(prepared: Prepared, begin: Mapping[str, torch.Tensor], session: Session[ClassifierOptions]) -> Outcome:
     """Train, from the beginning or from what a checkpoint kept.
 
-    begin: weights that are there already, by name. The other arguments and the errors are those of `session.carry_out`.
+    begin: weights that are there already, by name. Raises what `session.carry_out` does.
     """
+    architecture, options, digest = prepared.architecture, prepared.options, prepared.material.digest
+    return carry_out(TASK, session, architecture, options, digest, partial(_material, prepared, begin))
+
+
+def _material(prepared: Prepared, begin: Mapping[str, torch.Tensor], device: torch.device) -> Material:
     options, examples, architecture = prepared.options, prepared.material, prepared.architecture
-    device = device_of(options.device)
-    if kept:
-        kept.check(architecture.weight_shapes())
-    with threads(options.threads), own_randomness(device):
-        torch.manual_seed(options.seed)
-        network = ClassifierNetwork(architecture, noise_of(options), examples.shares, options.label_smoothing)
-        if prepared.vectors is not None:
-            network.start_at(prepared.vectors)
-        network.load_state_dict({**network.state_dict(), **begin})
-        network = network.to(device)
-        lengths = examples.sequences.lengths
-        batches = ByLength(lengths[examples.train], examples.train, as_set(options.batch_size), options.seed)
-        material = Material(
-            network,
-            lambda step: labelled(examples, batches.batch(step)),
-            lambda: mean_loss(network, examples),
-            batches.steps_per_epoch,
-            most_epochs(prepared.extent),
-            Units(batches.size, "texts" if architecture.embedding else "series", "nats"),
-            told(architecture),
-            f"{len(examples.train):,} examples",
-            names=lambda step: [examples.places[number] for number in batches.batch(step)],
-        )
-        return carry_out(
-            TASK, material, options, examples.digest, architecture.cell, report, started, checkpoint_path, kept
-        )
+    network = ClassifierNetwork(architecture, noise_of(options), examples.shares, options.label_smoothing)
+    if prepared.vectors is not None:
+        network.start_at(prepared.vectors)
+    network.load_state_dict({**network.state_dict(), **begin})
+    network = network.to(device)
+    train = examples.train
+    batches = ByLength(examples.sequences.lengths[train], train, as_set(options.batch_size), options.seed)
+    return Material(
+        network,
+        lambda step: labelled(examples, batches.batch(step)),
+        lambda: mean_loss(network, examples),
+        batches.steps_per_epoch,
+        most_epochs(prepared.extent),
+        Units(batches.size, "texts" if architecture.embedding else "series", "nats"),
+        told(architecture),
+        f"{len(train):,} examples",
+        names=lambda step: [examples.places[number] for number in batches.batch(step)],
+    )
 
 
 def noise_of(options: ClassifierOptions) -> Noise:
@@ -89,15 +71,12 @@ def labelled(examples: Examples, numbers: np.ndarray) -> Labelled:
     return Labelled(examples.sequences.take(numbers), examples.truth[numbers], numbers)
 
 
-@torch.no_grad()
 def mean_loss(network: ClassifierNetwork, examples: Examples) -> float:
-    """Return the mean loss of the examples to judge by; leaves the training mode as it was."""
-    was_training = network.training
-    network.eval()
+    """Return the mean loss of the examples to judge by."""
     total = 0.0
-    for some in sorted_batches(examples.sequences.lengths[examples.valid], EVALUATED, MOST_STEPS):
-        total += float(network.losses(labelled(examples, examples.valid[some])).sum())
-    network.train(was_training)
+    with judging(network):
+        for some in sorted_batches(examples.sequences.lengths[examples.valid], EVALUATED, MOST_STEPS):
+            total += float(network.losses(labelled(examples, examples.valid[some])).sum())
     return total / len(examples.valid)
 
 

@@ -85,6 +85,18 @@ def threads(number: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+@contextmanager
+def judging(network: nn.Module) -> Iterator[None]:
+    """Leave out gradients and what only training does, such as dropout; afterwards the network is as it was."""
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        network.train(was_training)
+
+
 def own_randomness(device: torch.device) -> AbstractContextManager[None]:
     """Give torch's generators back as they were."""
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 
 from ..data.streams import Streams
 from ..data.units import Units as Texts
-from ..label_architecture import LabelArchitecture
-from ..nn.pretraining import ReadingBatch, ReadingNetwork, likelihoods, weight_shapes
+from ..nn.pretraining import ReadingBatch, ReadingNetwork, handed_on, likelihoods, weight_shapes
+from ..tasks.classifier_fitting import READING, Prepared
 from ..tasks.classifier_options import ClassifierOptions
 from .loop import Units
-from .planning import device_of, own_randomness, threads
-from .report import Report
-from .session import Kept, Material, carry_out
+from .planning import judging
+from .session import Material, Session, carry_out
 
-TASK = "classify, reading"
 STREAMS, STEPS = 64, 64
 """Texts side by side, and units of each that a step reads."""
 CANDIDATES = 1024
@@ -34,54 +32,43 @@ SHARE, EPOCHS = 0.65, 3.0
 """The share of the whole time, and the passes over the texts where no time is given."""
 
 
-def read(
-    architecture: LabelArchitecture,
-    options: ClassifierOptions,
-    texts: Texts,
-    digest: str,
-    report: Report,
-    started: float,
-    checkpoint_path: str | os.PathLike[str] | None = None,
-    kept: Kept[ClassifierOptions] | None = None,
-) -> dict[str, Any]:
-    """Learn from texts, as units, and return the weights that a classifier of this architecture begins with.
+def read(prepared: Prepared, session: Session[ClassifierOptions]) -> dict[str, torch.Tensor]:
+    """Learn from the texts to read first, and return the weights that the classifier begins with.
 
-    options: the classifier's, with every size set. digest: of all that is learned from. The other arguments and the
-    errors are those of `session.carry_out`; DataError where the texts are too few.
+    Raises what `session.carry_out` does, and DataError where the texts are too few.
     """
+    architecture, options, digest = prepared.architecture, prepared.options, prepared.material.digest
+    found = carry_out(
+        READING, session, architecture, options, digest, partial(_material, prepared), weight_shapes(architecture)
+    )
+    return handed_on({name: torch.from_numpy(array) for name, array in found.weights.items()})
+
+
+def _material(prepared: Prepared, device: torch.device) -> Material:
+    architecture, options = prepared.architecture, prepared.options
     assert architecture.embedding is not None
-    device = device_of(options.device)
-    if kept:
-        kept.check(weight_shapes(architecture))
-    stream = _joined(texts, architecture.embedding.vocabulary_size)
+    assert prepared.reading is not None
+    mark = architecture.embedding.vocabulary_size
+    stream = _joined(prepared.reading, mark)
     cut = len(stream) - min(MOST_JUDGED, int(HELD_OUT * len(stream)))
-    counts = np.bincount(stream[:cut], minlength=architecture.embedding.vocabulary_size + 1)
+    counts = np.bincount(stream[:cut], minlength=mark + 1)
     chance = np.cumsum(likelihoods(counts))
-    with threads(options.threads), own_randomness(device):
-        torch.manual_seed(options.seed)
-        network = ReadingNetwork(architecture, counts, CANDIDATES, DROPOUT).to(device)
-        size = _streams(cut)
-        ways = [_streams_of(stream[:cut], size, options.seed), _streams_of(stream[:cut][::-1], size, options.seed)]
-        judged = [_streams_of(part, _streams(len(stream) - cut), 0) for part in (stream[cut:], stream[cut:][::-1])]
-        count = len(network.readers)
-
-        def batch(step: int) -> ReadingBatch:
-            return _batch(ways[:count], step, chance, [options.seed, step])
-
-        material = Material(
-            network,
-            batch,
-            lambda: _mean_loss(network, judged[:count], chance),
-            ways[0].steps_per_epoch,
-            MOST_EPOCHS,
-            Units(count * size * ways[0].sequence_length, "units", "nats"),
-            f"reading first: {'both ways' if count == 2 else 'forwards'}",
-            f"{cut:,} units",
-            pace=pace(options),
-        )
-        found = carry_out(TASK, material, options, digest, architecture.cell, report, started, checkpoint_path, kept)
-        weights = {name: torch.from_numpy(array) for name, array in found.weights.items()}
-        return network.handed_on(weights)
+    network = ReadingNetwork(architecture, counts, CANDIDATES, DROPOUT).to(device)
+    size = _streams(cut)
+    ways = [_streams_of(stream[:cut], size, options.seed), _streams_of(stream[:cut][::-1], size, options.seed)]
+    judged = [_streams_of(part, _streams(len(stream) - cut), 0) for part in (stream[cut:], stream[cut:][::-1])]
+    count = len(network.readers)
+    return Material(
+        network,
+        lambda step: _batch(ways[:count], step, chance, [options.seed, step]),
+        lambda: _mean_loss(network, judged[:count], chance),
+        ways[0].steps_per_epoch,
+        MOST_EPOCHS,
+        Units(count * size * ways[0].sequence_length, "units", "nats"),
+        f"reading first: {'both ways' if count == 2 else 'forwards'}",
+        f"{cut:,} units",
+        pace=pace(options),
+    )
 
 
 def pace(options: ClassifierOptions) -> ClassifierOptions:
@@ -118,14 +105,11 @@ def _batch(ways: list[Streams], step: int, chance: NDArray[np.float64], seed: li
     return ReadingBatch([way.batch(step) for way in ways], np.unique(np.minimum(drawn, len(chance) - 1)))
 
 
-@torch.no_grad()
 def _mean_loss(network: ReadingNetwork, ways: list[Streams], chance: NDArray[np.float64]) -> float:
-    """Return the mean loss among candidates that are the same each time; leaves the training mode as it was."""
-    was_training, state, total = network.training, None, 0.0
-    network.eval()
-    steps = ways[0].steps_per_epoch
-    for step in range(steps):
-        loss, state = network.loss(_batch(ways, step, chance, [0, step]), state)
-        total += float(loss)
-    network.train(was_training)
+    """Return the mean loss among candidates that are the same each time."""
+    steps, state, total = ways[0].steps_per_epoch, None, 0.0
+    with judging(network):
+        for step in range(steps):
+            loss, state = network.loss(_batch(ways, step, chance, [0, step]), state)
+            total += float(loss)
     return total / steps

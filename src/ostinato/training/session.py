@@ -4,26 +4,39 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
+import torch
 from torch import nn
 
 from .. import model_file
 from ..cells import Cell
-from ..errors import FileFormatError, TrainingError
+from ..errors import FileFormatError, OptionError, TrainingError
 from ..tasks.options import Count
 from ..tasks.training_options import TrainingOptions
 from . import checkpoint
 from .back import Names
 from .loop import Run, Units, start, train, weights_of
-from .planning import planned_steps, settings_of
+from .planning import device_of, own_randomness, planned_steps, settings_of, threads
 from .report import Report
 
 Task = TypeVar("Task", bound=TrainingOptions)
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+class Architecture(Protocol):
+    """What a network is made of, whatever the task."""
+
+    @property
+    def cell(self) -> Cell:
+        """The recurrence."""
+
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every weight by its name."""
 
 
 class Plan(msgspec.Struct, Generic[Task], frozen=True):
@@ -81,9 +94,34 @@ class Kept(Generic[Task]):
     checkpoint: checkpoint.Checkpoint
     tensors: dict[str, Any]
 
-    def check(self, shapes: Any) -> None:
-        """Raise FileFormatError where the weights are not of these shapes; before a network is built."""
-        checkpoint.check(self.path, self.checkpoint, self.tensors, shapes)
+
+@dataclass(frozen=True)
+class Session(Generic[Task]):
+    """A run as it was asked for.
+
+    options: as they were given, or those of the run that goes on. cell: None where the task is to choose it. report:
+    tells how it goes. started: when the run's clock began (`time.monotonic`). path: where to keep the run, so that it
+    can go on after a stop. kept: what it goes on from.
+    """
+
+    options: Task
+    cell: Cell | None
+    report: Report
+    started: float
+    path: str | os.PathLike[str] | None = None
+    kept: Kept[Task] | None = None
+
+    def kept_of(self, task: str) -> Kept[Task] | None:
+        """Return what a task, or a stage of one, goes on from: not from what another stage has kept."""
+        return self.kept if self.kept and self.kept.checkpoint.task == task else None
+
+    def check_data(self, digest: str, other: str) -> None:
+        """Raise OptionError where what is learned from has not the digest that it had when the run began.
+
+        other: what to call it then, such as "other series".
+        """
+        if self.kept is not None and self.kept.plan.data != digest:
+            raise OptionError(f"the checkpoint was made from {other}.", "give the same files.")
 
 
 def open_checkpoint(path: str | os.PathLike[str], options: type[Task], *tasks: str) -> Kept[Task]:
@@ -97,43 +135,52 @@ def open_checkpoint(path: str | os.PathLike[str], options: type[Task], *tasks: s
         )
     opened, tensors = checkpoint.read(path, *tasks)
     plan: Plan[Task] = model_file.decode(path, opened.plan, Plan[options])  # type: ignore[valid-type]
+    if (getattr(plan.options, "num_layers", None) or 1) > len(tensors):
+        raise FileFormatError(f"{path} is damaged: its sizes are impossible.")
     return Kept(path, plan, opened, tensors)
 
 
 def carry_out(
     task: str,
-    material: Material,
+    session: Session[Task],
+    architecture: Architecture,
     options: Task,
     data: str,
-    cell: Cell,
-    report: Report,
-    started: float,
-    checkpoint_path: str | os.PathLike[str] | None = None,
-    kept: Kept[Task] | None = None,
+    build: Callable[[torch.device], Material],
+    shapes: Shapes | None = None,
 ) -> Outcome:
-    """Train, from the beginning or from what a checkpoint kept.
+    """Train, from the beginning or from what the session's checkpoint kept of this task.
 
-    options: with every size set. data: a digest of what is learned from. started: when the run's clock began
-    (`time.monotonic`). checkpoint_path: where to keep the run, so that it can go on after a stop.
+    options: with every size set. data: a digest of what is learned from. build: gives the material, with the network on
+    a device; torch is seeded when it is called. shapes: of the network's weights, where they are not those that the
+    architecture says.
 
-    Raises TrainingError, Interrupted, FileFormatError (tensors that do not fit), OSError (the first checkpoint cannot
-    be written).
+    Raises OptionError (the device cannot be used), TrainingError, Interrupted, FileFormatError (tensors that do not
+    fit), OSError (the first checkpoint cannot be written).
     """
+    device, kept, report = device_of(options.device), session.kept_of(task), session.report
     if kept:
-        plan = msgspec.structs.replace(kept.plan, options=options)
-    else:
-        plan = Plan(options, _steps(material, material.pace or options, report, started), data, cell.to_data())
-    settings = settings_of(material.pace or options, plan.steps)
-    run = start(material.network, settings)
-    if kept:
-        checkpoint.restore(kept.path, run, kept.checkpoint, kept.tensors)
-    _tell(material, plan, run, report)
-    keep = _keeper(checkpoint_path, task, plan) if checkpoint_path else None
-    # A disk that is full, or a folder that may not be written to, shows before the work and not after it.
-    if keep:
-        keep(run)
-    train(run, settings, material.batch, material.evaluate, keep, report, material.units, material.names)
-    return Outcome(weights_of(run.best_weights), run.best_loss, run.history)
+        expected = architecture.weight_shapes() if shapes is None else shapes
+        checkpoint.check(kept.path, kept.checkpoint, kept.tensors, expected)
+    with threads(options.threads), own_randomness(device):
+        torch.manual_seed(options.seed)
+        material = build(device)
+        pace = material.pace or options
+        if kept:
+            plan = msgspec.structs.replace(kept.plan, options=options)
+        else:
+            plan = Plan(options, _steps(material, pace, report, session.started), data, architecture.cell.to_data())
+        settings = settings_of(pace, plan.steps)
+        run = start(material.network, settings)
+        if kept:
+            checkpoint.restore(kept.path, run, kept.checkpoint, kept.tensors)
+        _tell(material, plan, run, report)
+        keep = _keeper(session.path, task, plan) if session.path else None
+        # A disk that is full, or a folder that may not be written to, shows before the work and not after it.
+        if keep:
+            keep(run)
+        train(run, settings, material.batch, material.evaluate, keep, report, material.units, material.names)
+        return Outcome(weights_of(run.best_weights), run.best_loss, run.history)
 
 
 def _keeper(path: str | os.PathLike[str], task: str, plan: Plan[Any]) -> Callable[[Run], None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from functools import partial
 
 import torch
 
@@ -16,11 +16,9 @@ from ..tag_architecture import TagArchitecture
 from ..tasks.tag_choice import best_discount, has_entities, log_probabilities
 from ..tasks.tagger_fitting import Prepared, Sentences
 from ..tasks.tagger_options import MOST_STEPS, TaggerOptions, most_epochs
-from . import session
 from .loop import Units, weights_of
-from .planning import as_set, device_of, own_randomness, threads
-from .report import Report
-from .session import Kept, Material, Outcome, carry_out
+from .planning import as_set, judging
+from .session import Material, Outcome, Session, carry_out
 
 TASK = "tag"
 EVALUATED = 256
@@ -31,47 +29,34 @@ AFTERWARDS = 6
 """The evaluations that the time for what follows training is worth: how sure the model is, and what it discounts."""
 
 
-def open_checkpoint(path: str | os.PathLike[str]) -> Kept[TaggerOptions]:
-    """Read a checkpoint to go on from. Raises FileFormatError when there is none, or none that can be used."""
-    return session.open_checkpoint(path, TaggerOptions, TASK)
+def fit(prepared: Prepared, session: Session[TaggerOptions]) -> Outcome:
+    """Train, from the beginning or from what a checkpoint kept. Raises what `session.carry_out` does."""
+    architecture, options, digest = prepared.architecture, prepared.options, prepared.material.digest
+    return carry_out(TASK, session, architecture, options, digest, partial(_material, prepared))
 
 
-def fit(
-    prepared: Prepared,
-    report: Report,
-    started: float,
-    checkpoint_path: str | os.PathLike[str] | None = None,
-    kept: Kept[TaggerOptions] | None = None,
-) -> Outcome:
-    """Train, from the beginning or from what a checkpoint kept; arguments and errors as of `session.carry_out`."""
-    options, sentences, architecture = prepared.options, prepared.sentences, prepared.architecture
-    device = device_of(options.device)
-    if kept:
-        kept.check(architecture.weight_shapes())
-    with threads(options.threads), own_randomness(device):
-        torch.manual_seed(options.seed)
-        network = TagNetwork(architecture, noise_of(options), prepared.scheme.legal, options.label_smoothing)
-        if prepared.vectors is not None:
-            network.network.start_at(prepared.vectors)
-        network = network.to(device)
-        train = sentences.train
-        batches = ByLength(sentences.words.lengths[train], train, as_set(options.batch_size), options.seed)
-        judged = prepared.examples.select(sentences.valid)
-        judged_words = prepared.encoder.encode(judged.words)
-        material = Material(
-            network,
-            lambda step: tagged(sentences, batches.batch(step)),
-            lambda: held_out(network, prepared, judged, judged_words),
-            batches.steps_per_epoch,
-            most_epochs(batches.steps_per_epoch),
-            Units(batches.size, "sentences", "1 - F1" if has_entities(prepared.tags.names) else "nats"),
-            told(architecture),
-            f"{len(train):,} sentences",
-            evaluations_after=AFTERWARDS,
-            names=lambda step: [sentences.places[number] for number in batches.batch(step)],
-        )
-        cell = architecture.network.cell
-        return carry_out(TASK, material, options, sentences.digest, cell, report, started, checkpoint_path, kept)
+def _material(prepared: Prepared, device: torch.device) -> Material:
+    options, sentences, architecture = prepared.options, prepared.material, prepared.architecture
+    network = TagNetwork(architecture, noise_of(options), prepared.scheme.legal, options.label_smoothing)
+    if prepared.vectors is not None:
+        network.network.start_at(prepared.vectors)
+    network = network.to(device)
+    train = sentences.train
+    batches = ByLength(sentences.words.lengths[train], train, as_set(options.batch_size), options.seed)
+    judged = prepared.examples.select(sentences.valid)
+    judged_words = prepared.encoder.encode(judged.words)
+    return Material(
+        network,
+        lambda step: tagged(sentences, batches.batch(step)),
+        lambda: held_out(network, prepared, judged, judged_words),
+        batches.steps_per_epoch,
+        most_epochs(batches.steps_per_epoch),
+        Units(batches.size, "sentences", "1 - F1" if has_entities(prepared.tags.names) else "nats"),
+        told(architecture),
+        f"{len(train):,} sentences",
+        evaluations_after=AFTERWARDS,
+        names=lambda step: [sentences.places[number] for number in batches.batch(step)],
+    )
 
 
 def noise_of(options: TaggerOptions) -> Noise:
@@ -93,7 +78,7 @@ def held_out(network: TagNetwork, prepared: Prepared, judged: TaggedSentences, w
     of that loss, which decides where as many are found: of rare things most are found long after the loss is least,
     since a network that has become too sure of itself has a large loss, and is as good as before once calibrated.
     """
-    names, loss = prepared.tags.names, mean_loss(network, prepared.sentences)
+    names, loss = prepared.tags.names, mean_loss(network, prepared.material)
     if not has_entities(names):
         return loss
     runtime = TagRuntime(prepared.architecture, weights_of(network.state_dict()))
@@ -102,17 +87,14 @@ def held_out(network: TagNetwork, prepared: Prepared, judged: TaggedSentences, w
     return 1 - f1 + loss / 100
 
 
-@torch.no_grad()
 def mean_loss(network: TagNetwork, sentences: Sentences) -> float:
-    """Return the mean loss of a word of the sentences to judge by; leaves the training mode as it was."""
-    was_training = network.training
-    network.eval()
+    """Return the mean loss of a word of the sentences to judge by."""
     total = words = 0.0
-    for some in sorted_batches(sentences.words.lengths[sentences.valid], EVALUATED, MOST_STEPS):
-        loss, count = network.losses(tagged(sentences, sentences.valid[some]))
-        total += float(loss)
-        words += count
-    network.train(was_training)
+    with judging(network):
+        for some in sorted_batches(sentences.words.lengths[sentences.valid], EVALUATED, MOST_STEPS):
+            loss, count = network.losses(tagged(sentences, sentences.valid[some]))
+            total += float(loss)
+            words += count
     return total / words
 
 
