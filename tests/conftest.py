@@ -1,4 +1,9 @@
-"""What several tests share: a small model, trained once a session."""
+"""What all tests share: how they run, and a small model, trained once a session."""
+
+import gc
+import os
+import shutil
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -11,6 +16,22 @@ from tests.small import SIZES, TEXT
 settings.register_profile("same", deadline=None, derandomize=True)
 settings.register_profile("fresh", deadline=None)
 settings.load_profile("same")
+
+# The files of tests lie in memory where there is room: every model and checkpoint is synced twice, and that a disk is
+# slow shows nothing.
+MEMORY, ROOM = Path("/dev/shm"), 4 * 2**30
+if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+# What is loaded and collected, a million objects, stays to the end; the garbage collector need not go through it again
+# and again.
+gc.disable()
+
+
+def pytest_collection_finish():
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

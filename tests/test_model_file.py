@@ -132,11 +132,24 @@ def flipped(content, bit):
     return content[: bit // 8] + bytes([content[bit // 8] ^ 1 << bit % 8]) + content[bit // 8 + 1 :]
 
 
+def set_byte(path, at, byte):
+    """Change one byte of a file where it lies, which takes a fraction of the time that writing all of it would."""
+    with open(path, "r+b") as file:
+        file.seek(at)
+        file.write(bytes([byte]))
+
+
 def assert_every_damage_is_refused(content, path, read, step=1):
+    save(path, content)
     for bit in range(0, len(content) * 8, step):
-        refusal(save(path, flipped(content, bit)), read)
-    for length in range(0, len(content), step):
-        refusal(save(path, content[:length]), read)
+        at = bit // 8
+        set_byte(path, at, content[at] ^ 1 << bit % 8)
+        refusal(path, read)
+        set_byte(path, at, content[at])
+    assert path.read_bytes() == content
+    for length in reversed(range(0, len(content), step)):
+        os.truncate(path, length)
+        refusal(path, read)
     for more in (b"\0", b" ", b"{}", content):
         refusal(save(path, content + more), read)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 
 from ostinato import _core
@@ -17,6 +16,7 @@ from ostinato.nn.noise import Noise
 from ostinato.program import Program
 
 from ..example_cells import EXAMPLES
+from ..quick import KINDS, some_quick
 
 PROGRAMS = {name: cell.program for name, cell in (CELLS | EXAMPLES).items()}
 """The program of every cell."""
@@ -33,15 +33,12 @@ def _noisy_programs() -> dict[str, Program]:
 NOISY = _noisy_programs()
 """The same with recurrent dropout and zoneout: with masks and streams, and as expectations."""
 QUICK = ("lstm", "gru_v1", "layer_norm_gru", "min_gru", "projected_lstm")
-"""Cells of each kind: noise on the others is tested among the slow tests."""
+"""Cells noise on which is quick."""
 
 
 def names_of(programs: Iterable[str]) -> list[Any]:
-    """Return names as parameters of a test; those of noise on all but a few cells are slow."""
-    return [
-        pytest.param(name, marks=pytest.mark.slow) if name in NOISY and name.split()[0] not in QUICK else name
-        for name in programs
-    ]
+    """Return names as parameters of a test; those of cells like others, and of noise on all but a few, are slow."""
+    return some_quick(programs, {*KINDS, *(name for name in NOISY if name.split()[0] in QUICK)})
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import pytest
 from ostinato import _core
 
 from ..comparison import assert_close
+from ..quick import KINDS
 from .problems import NOISY, PROGRAMS, Sizes, level, names_of, outputs_and_gradients, problem, run_by
 
 SIZES = {
@@ -57,8 +58,17 @@ def assert_core_equals(name, case, kind, use):
         assert_close(actual, right, f"{what} in {np.dtype(kind)} at {use}")
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("name", PROGRAMS)
+def every_cell_in_every_case():
+    """Return names and cases: every cell is quick where a batch is full or ragged, one of each kind in all cases."""
+    few = ("full", "ragged, from the end")
+    return [
+        pytest.param(name, case, marks=[pytest.mark.slow] * (name not in KINDS and case not in few))
+        for name in PROGRAMS
+        for case in CASES
+    ]
+
+
+@pytest.mark.parametrize(("name", "case"), every_cell_in_every_case())
 def test_outputs_and_every_gradient_equal_the_interpreters(name, case):
     for use in _core.levels():
         assert_core_equals(name, case, np.float64, use)

@@ -1,6 +1,7 @@
 """Training a classifier: an interrupted run that goes on ends with equal bits; what is begun must be gone on with."""
 
 import signal
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from ostinato.data.streams import Streams
 from ostinato.errors import FileFormatError, Interrupted, OptionError, TrainingError
 from tests.small_labels import SIZES, names, reviews, waves
 from tests.tasks.classifiers import assert_same, fitted, refusal, tensors
+from tests.training.stopping import in_step
 
 STEPS = {"steps": 12, "evaluations": 4}
 
@@ -24,17 +26,11 @@ def whole():
 NOISE = {"dropout": 0.3, "input_dropout": 0.2, "recurrent_dropout": 0.1}
 
 
-def stop_after(monkeypatch, step, of=ByLength):
-    """Send this process a signal when the batch of a step is asked for; once, since a second one ends it at once."""
-    batch, sent = of.batch, []
-
-    def stopping(self, number):
-        if number == step and not sent:
-            sent.append(number)
-            signal.raise_signal(signal.SIGINT)
-        return batch(self, number)
-
-    monkeypatch.setattr(of, "batch", stopping)
+@contextmanager
+def stopped_in(step, of=ByLength, match="after step"):
+    """A fit that a signal stops in a step."""
+    with in_step(of, step, signal.SIGINT), pytest.raises(Interrupted, match=match):
+        yield
 
 
 def begun(**options):
@@ -42,13 +38,11 @@ def begun(**options):
 
 
 @pytest.mark.parametrize("step", [3, *(pytest.param(step, marks=pytest.mark.slow) for step in (0, 1, 2, 5, 8, 9, 11))])
-def test_going_on_gives_the_bits_of_a_run_that_never_stopped(tmp_path, monkeypatch, whole, step):
+def test_going_on_gives_the_bits_of_a_run_that_never_stopped(tmp_path, whole, step):
     checkpoint = tmp_path / "run"
     if step < 11:
-        stop_after(monkeypatch, step)
-        with pytest.raises(Interrupted, match=f"after step {step + 1} of 12"):
+        with stopped_in(step, match=f"after step {step + 1} of 12"):
             begun(**NOISE).fit(*waves(), checkpoint=checkpoint, quiet=True)
-        monkeypatch.undo()
         assert model_file.read(checkpoint)[0]["run"]["step"] == step + 1
     else:
         begun(**NOISE).fit(*waves(), checkpoint=checkpoint, quiet=True)
@@ -56,21 +50,17 @@ def test_going_on_gives_the_bits_of_a_run_that_never_stopped(tmp_path, monkeypat
     assert_same(resumed, whole, waves(5)[0])
 
 
-def test_options_that_were_not_stated_are_those_that_the_run_began_with(tmp_path, monkeypatch, whole):
-    stop_after(monkeypatch, 6)
-    with pytest.raises(Interrupted):
+def test_options_that_were_not_stated_are_those_that_the_run_began_with(tmp_path, whole):
+    with stopped_in(6):
         begun(**NOISE).fit(*waves(), checkpoint=tmp_path / "run", quiet=True)
-    monkeypatch.undo()
     resumed = Classifier().fit(*waves(), checkpoint=tmp_path / "run", resume=True, quiet=True)
     assert tensors(resumed) == tensors(whole)
 
 
-def test_another_run_is_not_gone_on_with(tmp_path, monkeypatch):
+def test_another_run_is_not_gone_on_with(tmp_path):
     checkpoint = tmp_path / "run"
-    stop_after(monkeypatch, 2)
-    with pytest.raises(Interrupted):
+    with stopped_in(2):
         begun().fit(*names(), checkpoint=checkpoint, quiet=True)
-    monkeypatch.undo()
     before = checkpoint.read_bytes()
     texts, labels = names()
     for options, data, said in (
@@ -90,12 +80,10 @@ def test_another_run_is_not_gone_on_with(tmp_path, monkeypatch):
     assert message.startswith("there is no checkpoint")
 
 
-def test_a_damaged_checkpoint_is_refused(tmp_path, monkeypatch):
+def test_a_damaged_checkpoint_is_refused(tmp_path):
     checkpoint = tmp_path / "run"
-    stop_after(monkeypatch, 2)
-    with pytest.raises(Interrupted):
+    with stopped_in(2):
         begun().fit(*names(), checkpoint=checkpoint, quiet=True)
-    monkeypatch.undo()
     content = checkpoint.read_bytes()
     for place in np.random.default_rng(0).integers(0, len(content), 10):
         checkpoint.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
@@ -167,14 +155,12 @@ def reader(path, **options):
 
 
 @pytest.mark.parametrize("step", [1, pytest.param(3, marks=pytest.mark.slow)])
-def test_going_on_from_the_midst_of_reading_gives_equal_bits(tmp_path, monkeypatch, unlabelled, step):
+def test_going_on_from_the_midst_of_reading_gives_equal_bits(tmp_path, unlabelled, step):
     whole = reader(unlabelled).fit(*reviews(), quiet=True)
     assert tensors(whole) != tensors(fitted(*reviews(), **STEPS))
     checkpoint = tmp_path / "run"
-    stop_after(monkeypatch, step, of=Streams)
-    with pytest.raises(Interrupted):
+    with stopped_in(step, of=Streams):
         reader(unlabelled).fit(*reviews(), checkpoint=checkpoint, quiet=True)
-    monkeypatch.undo()
     content = checkpoint.read_bytes()
     unread = tmp_path / "other.txt"
     unread.write_text("\n".join(reversed(unlabelled.read_text().split("\n"))))
@@ -186,10 +172,8 @@ def test_going_on_from_the_midst_of_reading_gives_equal_bits(tmp_path, monkeypat
     assert message == "the checkpoint was made from other examples."
     (tmp_path / "kept.txt").rename(unlabelled)
     # Stopped once more, now where it learns from labels.
-    stop_after(monkeypatch, 4)
-    with pytest.raises(Interrupted):
+    with stopped_in(4):
         reader(unlabelled).fit(*reviews(), checkpoint=checkpoint, resume=True, quiet=True)
-    monkeypatch.undo()
     assert checkpoint.read_bytes() != content
     resumed = reader(unlabelled).fit(*reviews(), checkpoint=checkpoint, resume=True, quiet=True)
     assert_same(resumed, whole, reviews(5)[0])

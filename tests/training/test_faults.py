@@ -10,15 +10,15 @@ import pytest
 from ostinato import Forecaster, LanguageModel, model_file
 from ostinato.errors import FileFormatError, TrainingError
 from tests import small, small_series
-from tests.cli.running import process
-from tests.faults import FAILURES, Disk, Killed, carelessly, each_fails
+from tests.faults import FAILURES, Disk, Killed, carelessly, each_fails, leave
+from tests.forked import forked
+from tests.training.stopping import content
 
 TEXT = small.TEXT[:1500]
 SERIES = pl.DataFrame(small_series.load())
 SHORT = {"steps": 3, "evaluations": 2, "checkpoint_every": 1e-9}
 """Checkpoints after steps 0, 1, 2 and 3; those after 2 and 3 follow evaluations."""
 A_FILE = ["open", "write", "flush", "sync", "rename", "open folder", "sync"]
-ROOT = Path(__file__).parents[2]
 
 
 def language(path, resume):
@@ -29,12 +29,6 @@ def language(path, resume):
 def forecast(path, resume):
     model = Forecaster(**(small_series.SIZES | {"target": ("load",)} | SHORT))
     return model.fit(SERIES, checkpoint=path, resume=resume, quiet=True)
-
-
-def content(path):
-    """All that a model file holds, its tensors as bytes."""
-    document, tensors = model_file.read(path)
-    return document, {name: array.tobytes() for name, array in tensors.items()}
 
 
 class Trial:
@@ -111,34 +105,25 @@ def test_a_first_checkpoint_that_fails_is_an_error_of_the_system(tmp_path):
 
 # ---- a process that really ends
 
-ENDING = """
-import sys
-from tests.faults import Disk, leave
-at = int(sys.argv.pop(1))
-with Disk(at, leave):
-    from ostinato.cli import main
-    main()
-"""
 FLAGS = [*small.FLAGS, "--steps", "3", "--evaluations", "2", "--checkpoint-every", "0.000001", "--threads", "1"]
 
 
 @pytest.mark.slow
-def test_a_command_that_ends_anywhere_goes_on_to_the_same_model(tmp_path):
-    (tmp_path / "text.txt").write_text(TEXT)
+def test_a_command_that_ends_anywhere_goes_on_to_the_same_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("text.txt").write_text(TEXT)
     command = ["fit", "language", "text.txt", "--cell", "gru", "-q", *FLAGS]
-    how = {"cwd": tmp_path, "environment": {"PYTHONPATH": str(ROOT)}}
-    assert process(*command, **how).returncode == 0
-    model, kept = tmp_path / "text.safetensors", tmp_path / "text.safetensors.checkpoint"
+    assert forked(*command).returncode == 0
+    model, kept = Path("text.safetensors"), Path("text.safetensors.checkpoint")
     whole = content(model)
     for at in range(1, 5 * len(A_FILE) + 2):
         model.unlink()
-        ended = process(at, *command, script=ENDING, **how).returncode
+        ended = forked(*command, within=Disk, given=(at, leave)).returncode
         if at > 5 * len(A_FILE):
             assert ended == 0
             break
         assert ended == 137
-        resume = ["--resume"] if kept.exists() else []
-        ran = process(*command, *resume, **how)
+        ran = forked(*command, *(["--resume"] if kept.exists() else []))
         assert ran.returncode == 0, ran.stderr
         assert content(model) == whole
-        assert sorted(os.listdir(tmp_path)) == ["text.safetensors", "text.txt"]
+        assert sorted(os.listdir()) == ["text.safetensors", "text.txt"]

@@ -1,41 +1,17 @@
-"""The real command over a table, stopped by real signals in the midst of training: going on gives equal bits."""
+"""The command over a table, stopped by real signals in the midst of training: going on gives equal bits."""
 
-import os
 import signal
 
 import polars as pl
 import pytest
 
 import ostinato
-from ostinato import model_file
-from tests.cli.running import message_of, process, succeed
-from tests.small_series import FLAGS, load
-
-# Runs the command, and sends this process a signal when the batch of a step is made.
-SCRIPT = """
-import os, signal, sys
-number, count = int(sys.argv[1]), int(sys.argv[2])
-sys.argv[1:3] = []
-
 from ostinato.data.windows import Shuffled
-batch = Shuffled.batch
-def signalling(windows, step):
-    if step == count:
-        os.kill(os.getpid(), number)
-    return batch(windows, step)
-Shuffled.batch = signalling
+from tests.small_series import FLAGS, load
+from tests.training.stopping import assert_stops_change_nothing
 
-from ostinato.cli import main
-main()
-"""
 COMMAND = ["fit", "forecast", "load.csv", "--target", "load,wind", "--time-column", "when", "--threads", "1", *FLAGS]
 COMMAND += ["--steps", "12"]
-
-
-def content(path):
-    """All that a model file holds, its tensors as bytes."""
-    document, tensors = model_file.read(path)
-    return document, {name: array.tobytes() for name, array in tensors.items()}
 
 
 @pytest.mark.parametrize(
@@ -50,23 +26,6 @@ def content(path):
 def test_stopped_and_resumed_the_model_is_that_of_a_run_never_stopped(tmp_path, monkeypatch, capsys, stops):
     monkeypatch.chdir(tmp_path)
     pl.DataFrame(load()).write_csv("load.csv")
-    succeed(capsys, *COMMAND, "-o", "whole.safetensors")
-    whole, going_on = content("whole.safetensors"), []
-    for number, step in stops:
-        ran = process(number, step, *COMMAND, *going_on, "-o", "load.safetensors", script=SCRIPT)
-        assert ran.stdout == ""
-        assert sorted(os.listdir()) == ["load.csv", "load.safetensors.checkpoint", "whole.safetensors"]
-        going_on = ["--resume"]
-        if number == signal.SIGKILL:
-            assert ran.returncode == -number
-            continue
-        assert ran.returncode == 128 + number
-        message, hint = message_of(ran.stderr)
-        assert message == f"after step {step + 1} of 12, which is saved."
-        assert "--resume" in hint.split()
-    shown = succeed(capsys, *COMMAND, "--resume", "-o", "load.safetensors")
-    assert "going on after step" in shown.err
-    assert content("load.safetensors") == whole
-    assert sorted(os.listdir()) == ["load.csv", "load.safetensors", "whole.safetensors"]
+    assert_stops_change_nothing(capsys, COMMAND, Shuffled, stops, "load.safetensors")
     one, other = (ostinato.load(name).predict("load.csv") for name in ("load.safetensors", "whole.safetensors"))
     assert one.equals(other)

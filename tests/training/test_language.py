@@ -2,8 +2,8 @@
 
 import json
 import re
-import signal
 import tracemalloc
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,10 +18,12 @@ from ostinato.data.text import Text
 from ostinato.errors import FileFormatError, Interrupted, OptionError, OstinatoError, TrainingError
 from ostinato.tasks import language
 from ostinato.tasks.language import LanguageModel
-from ostinato.tasks.language_options import MAX_EPOCHS
+from ostinato.tasks.language_options import MAX_EPOCHS, LanguageOptions
 from ostinato.training import language as module
 from ostinato.training import planning
+from ostinato.training.session import open_checkpoint
 from tests.small import PEEPHOLE, SIZES, TEXT
+from tests.training.stopping import stop_in, until_done
 
 STEPS = SIZES["steps"]
 CELLS = {"gru": "gru", "lstm": "lstm", "peephole": PEEPHOLE}
@@ -158,29 +160,16 @@ def test_a_run_that_diverges_ends_in_an_error_and_leaves_what_was_saved(tmp_path
     with pytest.raises(TrainingError):
         model.fit(TEXT, quiet=True, checkpoint=path)
     assert not hasattr(model, "weights_")
-    kept = module.open_checkpoint(path)
+    kept = open_checkpoint(path, LanguageOptions, "language")
     assert all(np.isfinite(array).all() for name, array in kept.tensors.items() if name.startswith("best."))
 
 
 # ---- going on
 
 
-def stop_in(monkeypatch, steps):
-    """Raise a signal in given steps, once each."""
-    original, waiting = Streams.batch, set(steps)
-
-    def batch(streams, step):
-        if step in waiting:
-            waiting.remove(step)
-            signal.raise_signal(signal.SIGTERM)
-        return original(streams, step)
-
-    monkeypatch.setattr(Streams, "batch", batch)
-
-
 @pytest.fixture
 def stop(monkeypatch):
-    return lambda steps: stop_in(monkeypatch, steps)
+    return partial(stop_in, monkeypatch, Streams)
 
 
 @pytest.fixture(scope="module")
@@ -188,22 +177,15 @@ def unstopped():
     return {name: LanguageModel(cell, **SIZES).fit(TEXT, quiet=True) for name, cell in CELLS.items()}
 
 
-def until_done(path, cell="gru", **options):
-    """Fit, resuming as often as the run is stopped; return the model and the number of stops."""
-    for stops in range(20):
-        model = LanguageModel(cell, **(SIZES | options))
-        try:
-            return model.fit(TEXT, checkpoint=path, resume=path.exists(), quiet=True), stops
-        except Interrupted:
-            assert not hasattr(model, "weights_")
-    raise AssertionError("the run never ends")
+def fit(path, resume, cell="gru"):
+    return LanguageModel(cell, **SIZES).fit(TEXT, checkpoint=path, resume=resume, quiet=True)
 
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("stops", [{0, 7}, {3, 4}, {5, 6, 9}, {10}], ids=str)
 def test_a_run_stopped_and_gone_on_with_has_the_bits_of_one_never_stopped(tmp_path, stop, unstopped, cell, stops):
     stop(stops)
-    model, stopped = until_done(tmp_path / "kept", CELLS[cell])
+    model, stopped = until_done(partial(fit, cell=CELLS[cell]), tmp_path / "kept")
     assert stopped == len(stops)
     assert bits(model) == bits(unstopped[cell])
 
@@ -213,8 +195,8 @@ def test_a_run_stopped_and_gone_on_with_has_the_bits_of_one_never_stopped(tmp_pa
 @given(stops=st.sets(st.integers(0, STEPS - 2), max_size=4))
 def test_a_run_can_be_stopped_in_any_steps(tmp_path_factory, unstopped, stops):
     with pytest.MonkeyPatch.context() as monkeypatch:
-        stop_in(monkeypatch, stops)
-        model, stopped = until_done(tmp_path_factory.mktemp("any") / "kept")
+        stop_in(monkeypatch, Streams, stops)
+        model, stopped = until_done(fit, tmp_path_factory.mktemp("any") / "kept")
     assert stopped == len(stops)
     assert bits(model) == bits(unstopped["gru"])
 
@@ -227,9 +209,11 @@ def test_the_comparison_of_bits_can_fail(unstopped):
 def stopped_run(path, stop, text=TEXT, valid=None, at=5, cell="gru", **options):
     """Leave the checkpoint of a run that was stopped."""
     stop({at})
+    model = LanguageModel(cell, **(SIZES | options))
     with pytest.raises(Interrupted) as caught:
-        LanguageModel(cell, **(SIZES | options)).fit(text, valid, checkpoint=path, quiet=True)
+        model.fit(text, valid, checkpoint=path, quiet=True)
     assert caught.value.exit_code == 143
+    assert not hasattr(model, "weights_")
     return path
 
 

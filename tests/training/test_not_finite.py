@@ -4,6 +4,7 @@ import json
 import math
 import signal
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,7 @@ from ostinato.data.windows import Shuffled
 from ostinato.errors import Interrupted, TrainingError
 from ostinato.nn.symbols import SymbolNetwork
 from tests import small, small_series
+from tests.training.stopping import until_done
 
 TEXT = small.TEXT[:2000]
 SIZES = small.SIZES | {"num_layers": 1}
@@ -82,16 +84,6 @@ def bits(model):
     return {name: array.tobytes() for name, array in model.weights_.items()}, model.history_
 
 
-def until_done(fit, path, **options):
-    """Fit, resuming as often as the run is stopped; return the model and the number of stops."""
-    for stops in range(20):
-        try:
-            return fit(path, resume=path.exists(), **options), stops
-        except Interrupted:
-            pass
-    raise AssertionError("the run never ends")
-
-
 # ---- it stops
 
 
@@ -154,7 +146,7 @@ def test_a_run_that_goes_back_and_is_stopped_has_the_bits_of_one_never_stopped(t
     with spoilt({6, 9}):
         whole = fit(on_nan="back")
     with spoilt({6, 9}, stops):
-        model, stopped = until_done(fit, tmp_path / "kept", **options)
+        model, stopped = until_done(partial(fit, **options), tmp_path / "kept")
     assert stopped == len(stops)
     assert bits(model) == bits(whole)
     with spoilt({6}):
@@ -196,7 +188,7 @@ def test_patience_ends_a_run_and_holds_when_it_goes_on(tmp_path, spoilt, fit):
     assert (events[-1]["event"], events[-1]["step"]) == ("patience", ended)
     stops = {1, ended - 2}
     with spoilt((), stops):
-        model, stopped = until_done(fit, tmp_path / "kept", **options)
+        model, stopped = until_done(partial(fit, **options), tmp_path / "kept")
     assert stopped == len(stops)
     assert bits(model) == bits(whole)
     assert bits(fit(tmp_path / "kept", resume=True, **options)) == bits(whole)

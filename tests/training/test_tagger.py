@@ -1,6 +1,6 @@
 """Training a tagger: a run that was stopped goes on to the same bits, or is refused."""
 
-import signal
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from ostinato import Tagger
 from ostinato.data.sequences import ByLength
 from ostinato.errors import FileFormatError, Interrupted, OptionError, TrainingError
-from ostinato.tasks.tagger_options import MOST_EPOCHS, most_epochs
-from ostinato.training import tagger as module
+from ostinato.tasks.tagger_options import MOST_EPOCHS, TaggerOptions, most_epochs
+from ostinato.training.session import open_checkpoint
 from tests.small_sentences import SIZES, entities, speech
+from tests.training.stopping import stop_in, until_done
 
 STEPS = 12
 OPTIONS = SIZES | {"steps": STEPS}
@@ -24,28 +25,8 @@ def bits(tagger):
     return weights, tagger.history_, tagger.metrics_, tagger.sharpness_, tagger.discount_, tagger.data_
 
 
-def stop_in(monkeypatch, steps):
-    """Raise a signal in given steps, once each."""
-    original, waiting = ByLength.batch, set(steps)
-
-    def batch(batches, step):
-        if step in waiting:
-            waiting.remove(step)
-            signal.raise_signal(signal.SIGTERM)
-        return original(batches, step)
-
-    monkeypatch.setattr(ByLength, "batch", batch)
-
-
-def until_done(path, data, **options):
-    """Fit, resuming as often as the run is stopped; return the tagger and the number of stops."""
-    for stops in range(20):
-        tagger = Tagger(**OPTIONS | options)
-        try:
-            return tagger.fit(*data, checkpoint=path, resume=path.exists(), quiet=True), stops
-        except Interrupted:
-            assert not hasattr(tagger, "weights_")
-    raise AssertionError("the run never ends")
+def fit(data, path, resume=False, **options):
+    return Tagger(**OPTIONS | options).fit(*data, checkpoint=path, resume=resume, quiet=True)
 
 
 KINDS = {"paths": (entities(), {}), "words": (speech(), {"paths": False, "features": False, "cell": "gru"})}
@@ -61,9 +42,9 @@ def unstopped():
 def test_a_run_stopped_and_gone_on_with_has_the_bits_of_one_never_stopped(
     tmp_path, monkeypatch, unstopped, kind, stops
 ):
-    stop_in(monkeypatch, stops)
+    stop_in(monkeypatch, ByLength, stops)
     data, more = KINDS[kind]
-    tagger, stopped = until_done(tmp_path / "kept", data, **more)
+    tagger, stopped = until_done(partial(fit, data, **more), tmp_path / "kept")
     assert stopped == len(stops)
     assert bits(tagger) == unstopped[kind]
 
@@ -73,8 +54,8 @@ def test_a_run_stopped_and_gone_on_with_has_the_bits_of_one_never_stopped(
 @given(stops=st.sets(st.integers(0, STEPS - 2), max_size=4))
 def test_a_run_can_be_stopped_in_any_steps(tmp_path_factory, unstopped, stops):
     with pytest.MonkeyPatch.context() as monkeypatch:
-        stop_in(monkeypatch, stops)
-        tagger, stopped = until_done(tmp_path_factory.mktemp("any") / "kept", entities())
+        stop_in(monkeypatch, ByLength, stops)
+        tagger, stopped = until_done(partial(fit, entities()), tmp_path_factory.mktemp("any") / "kept")
     assert stopped == len(stops)
     assert bits(tagger) == unstopped["paths"]
 
@@ -86,10 +67,12 @@ def test_the_comparison_of_bits_can_fail(unstopped):
 
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
-    stop_in(monkeypatch, {5})
+    stop_in(monkeypatch, ByLength, {5})
+    tagger = Tagger(**OPTIONS)
     with pytest.raises(Interrupted) as caught:
-        Tagger(**OPTIONS).fit(*entities(), checkpoint=tmp_path / "kept", quiet=True)
+        tagger.fit(*entities(), checkpoint=tmp_path / "kept", quiet=True)
     assert caught.value.exit_code == 143
+    assert not hasattr(tagger, "weights_")
     return tmp_path / "kept"
 
 
@@ -110,7 +93,7 @@ def test_what_contradicts_the_plan_is_refused(kept):
     with pytest.raises(OptionError, match="another cell"):
         resume(kept, (words, tags), cell="gru")
     with pytest.raises(OptionError, match="unfinished run"):
-        Tagger(**OPTIONS).fit(words, tags, checkpoint=kept, quiet=True)
+        fit((words, tags), kept)
     kept.write_bytes(kept.read_bytes()[:-9])
     with pytest.raises(FileFormatError):
         resume(kept, (words, tags))
@@ -121,7 +104,7 @@ def test_a_run_that_diverges_names_the_batch(tmp_path):
     options = OPTIONS | {"learning_rate": 1e9, "clip_norm": 1e9, "weight_decay": 1e9}
     with pytest.raises(TrainingError, match=r"in the batch of sentence \d+ \(from 0\)"):
         Tagger(**options, paths=False).fit(words, tags, checkpoint=tmp_path / "kept", quiet=True)
-    found = module.open_checkpoint(tmp_path / "kept")
+    found = open_checkpoint(tmp_path / "kept", TaggerOptions, "tag")
     assert all(np.isfinite(array).all() for name, array in found.tensors.items() if name.startswith("network."))
 
 
