@@ -18,7 +18,7 @@ settings.register_profile("fresh", deadline=None)
 settings.load_profile("same")
 
 # The files of tests lie in memory where there is room: every model and checkpoint is synced twice, and that a disk is
-# slow shows nothing.
+# slow shows nothing. With PYTEST_DEBUG_TEMPROOT=/tmp they lie on the disk.
 MEMORY, ROOM = Path("/dev/shm"), 4 * 2**30
 if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))

@@ -69,7 +69,7 @@ def test_fit_writes_a_model_and_tells_what_it_learned_from(capsys):
     assert shown.out == f"new.model: {told}\n"
     for text in (
         "60 texts of",
-        "2 classes: neg 30, pos 30",
+        "2 classes: neg (30), pos (30)",
         f"{data.train} examples to learn from, {data.valid} to judge by",
         "plan: --steps 40",
         "weights: ",
@@ -174,6 +174,7 @@ def test_series_are_predicted_from_long_tables(capsys):
     rows = list(csv.DictReader(io.StringIO(shown.out)))
     assert [row["label"] for row in rows] == [str(one) for one in ostinato.load("w.model").predict("waves.csv")]
     # The columns in another order, and a name of their own for the series.
+    assert [row["series"] for row in rows] == pl.read_csv("waves.csv")["series"].unique(maintain_order=True).to_list()
     pl.read_csv("waves.csv").select("v", "label", "time", "u", "series").write_csv("other.csv")
     assert succeed(capsys, "predict", "w.model", "other.csv", "-q").out == shown.out.replace("waves.csv", "other.csv")
 
@@ -406,3 +407,27 @@ def test_fitting_without_torch_says_what_to_install():
     ran = process(*FIT, "train.tsv", *FLAGS, without_torch=True)
     assert ran.returncode == 1
     assert message_of(ran.stderr) == ("this needs torch, which is not installed.", "pip install 'ostinato[train]'")
+
+
+def test_standard_input_holds_what_the_model_reads(capsys, monkeypatch):
+    """Of series a long table, which nothing tells from a text a line but the model."""
+    for command in (["predict"], ["evaluate", "--json"]):
+        expected = succeed(capsys, command[0], "w.model", "waves.csv", *command[1:], "-q").out
+        with open("waves.csv", "rb") as file:
+            monkeypatch.setattr("sys.stdin", io.TextIOWrapper(file))
+            shown = succeed(capsys, command[0], "w.model", "-", *command[1:], "-q").out
+        assert shown.replace("standard input", "waves.csv") == expected
+
+
+def test_files_of_another_encoding_are_read_and_what_was_odd_is_told(capsys):
+    texts, labels = reviews(8, seed=9)
+    Path("latin.tsv").write_text(
+        "text\tlabel\n" + "".join(f'"é {text}"\t{label}\n' for text, label in zip(texts, labels, strict=True)),
+        encoding="latin-1",
+    )
+    assert "--encoding" in fail(capsys, "evaluate", "r.model", "latin.tsv")[1]
+    shown = succeed(capsys, "evaluate", "r.model", "latin.tsv", "--encoding", "latin-1")
+    assert "8 examples" in shown.out
+    assert "quotes were kept" in shown.err
+    assert "quotes" not in succeed(capsys, "evaluate", "r.model", "latin.tsv", "--encoding", "latin-1", "-q").err
+    assert len(succeed(capsys, "predict", "r.model", "latin.tsv", "--encoding", "latin-1").out.splitlines()) == 9

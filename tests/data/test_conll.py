@@ -51,7 +51,7 @@ class TestColumns:
         assert found.ids is None
         assert found.summary == [
             "2 sentences of 1 to 2 words, 3 words",
-            "3 tags: B-ORG 1, B-PER 1, O 1",
+            "3 tags: B-ORG (1), B-PER (1), O (1)",
             "left out: 1 -DOCSTART- lines",
         ]
         assert read(path, tag=2).tags == [["NNP", "VBZ"], ["NNP"]]

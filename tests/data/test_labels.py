@@ -94,7 +94,7 @@ def test_counts_are_sorted_by_value_where_all_classes_are_numbers():
     assert list(class_counts(["10", "9", "-1", "9"]).items()) == [("-1", 1), ("9", 2), ("10", 1)]
     assert list(class_counts(["10", "9", "x"])) == ["10", "9", "x"]
     assert class_counts([["a", "b"], [], ["a"]]) == {"a": 2, "b": 1}
-    assert described(class_counts(["b", "a", "b"])) == "2 classes: a 1, b 2"
+    assert described(class_counts(["b", "a", "b"])) == "2 classes: a (1), b (2)"
 
 
 PLACES = st.lists(

@@ -232,7 +232,7 @@ class TestLabels:
         found = read(write(tmp_path, "text,labels\na,x; y\nb,\nc,x\n", "t.csv"), separator=";")
         assert found.labels == [["x", "y"], [], ["x"]]
         assert found.summary[1:] == [
-            "2 classes: x 2, y 1",
+            "2 classes: x (2), y (1)",
             "labels of one example: 0 to 2, 1 on average",
         ]
 

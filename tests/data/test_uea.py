@@ -46,7 +46,7 @@ def test_channels_missing_values_and_lengths(tmp_path, pack):
         "2 series of 2 to 3 steps",
         "channels: 1, 2",
         "missing values: 1 2 (40 %), 2 1 (20 %)",
-        "2 classes: run 1, walk 1",
+        "2 classes: run (1), walk (1)",
     ]
 
 

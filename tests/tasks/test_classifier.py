@@ -9,6 +9,7 @@ from sklearn.base import clone, is_classifier
 
 import ostinato
 from ostinato import Classifier
+from ostinato.data.classes import Classes
 from ostinato.errors import DataError, OptionError, OstinatoError, ShapeError
 from ostinato.tasks.classifier_fitting import encoded
 from tests.small_labels import SIZES, names, reviews, topics, waves
@@ -148,6 +149,12 @@ def test_several_classes_at_once(sorter):
     by_columns = fitted(topics(150)[0], ones)
     assert by_columns.classes_.tolist() == [0, 1]
     assert by_columns.predict_proba(texts).tobytes() == p.tobytes()
+    columns = by_columns.predict(texts)
+    assert columns.tolist() == (p > 0.5).astype(int).tolist()
+    # Two more columns, one before and one after, that are true of nothing: they are there in predictions, too.
+    wide = fitted(topics(150)[0], np.pad(ones, ((0, 0), (1, 1))))
+    assert wide.classes_.tolist() == [1, 2]
+    assert wide.predict(texts).tolist() == np.pad(columns, ((0, 0), (1, 1))).tolist()
     message, _ = refusal(DataError, sorter.evaluate, texts, ["sea"] * 40)
     assert message == "several labels for each example were expected, but one came."
 
@@ -224,19 +231,22 @@ def test_rare_classes_are_found_more_often_where_all_count_alike():
         ([10, 9], np.array([9, 10])),
         ([2.0, -1.0], np.array([-1, 2])),
         ([0.5, 2.0], np.array(["0.5", "2"])),
-        ([True, False], np.array(["false", "true"])),
+        ([True, False], np.array([False, True])),
         (["01", "1"], np.array(["01", "1"])),
+        (["1", "0"], np.array(["0", "1"])),
         ([np.int8(3), np.int8(4)], np.array([3, 4])),
         ([10**30, 1], np.array(["1", str(10**30)])),
     ],
     ids=str,
 )
-def test_classes_are_numbers_where_labels_are_whole_numbers(names, expected):
+def test_classes_are_of_the_type_that_labels_had(names, expected, tmp_path):
+    """As scikit-learn's scorers ask, which compare them with the labels; but whole numbers have no point."""
     texts, labels = reviews(20)
     model = fitted(texts, [names[label == "neg"] for label in labels], steps=1, linear="never")
     assert model.classes_.dtype.kind == expected.dtype.kind
     assert model.classes_.tolist() == expected.tolist()
     assert model.predict(texts).dtype == model.classes_.dtype
+    assert_same_after_saving(model, tmp_path, texts)
     assert 0 <= model.score(texts, [names[label == "neg"] for label in labels]) <= 1
 
 
@@ -463,3 +473,9 @@ def test_shapes_that_are_wrong_are_told(waver):
     assert refusal(DataError, waver.predict, np.zeros((2, 5, 3)))[0].startswith("the series have 3 channels")
     assert refusal(DataError, waver.predict, ["a text"])[0] == "the model reads series, but texts came."
     assert refusal(ShapeError, fitted, ["a", "b"], ["x"])[0] == "expected 2 labels, one for each text, got 1."
+
+
+def test_damaged_classes_are_refused():
+    for wrong in ({"given": "truth"}, {"columns": 2}, {"columns": 1, "several": True}):
+        with pytest.raises(DataError):
+            Classes(["0", "1"], **wrong)

@@ -138,6 +138,15 @@ def test_what_is_taken_off_o_is_what_finds_most(places):
         assert np.array_equal(p, q)
 
 
+def test_nothing_is_taken_off_o_where_entities_are_found_by_luck(capfd):
+    """What finds one of them then would call hundreds of words entities."""
+    words, tags = entities(200, seed=3)
+    few = [["O" for _ in sentence] if number else sentence for number, sentence in enumerate(tags)]
+    tagger = Tagger(**(SIZES | {"steps": 1})).fit(words, few, (words, few))
+    assert tagger.discount_ == 0.0
+    assert "too few entities are found" in capfd.readouterr().err
+
+
 def test_parts_of_speech_are_not_discounted(parts):
     assert (parts.discount_, parts.scheme_) == (0.0, None)
     assert "entity_f1" not in parts.metrics_
@@ -245,7 +254,7 @@ def test_refusals(parts):
         (
             DataError,
             lambda: parts.predict(["the dog"]),
-            "expected a list of sentences, each a list of words, got list.",
+            "expected a list of sentences, each a list of words, got a list of texts.",
             "give a file as a Path",
         ),
     ]

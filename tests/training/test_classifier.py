@@ -1,6 +1,7 @@
 """Training a classifier: an interrupted run that goes on ends with equal bits; what is begun must be gone on with."""
 
 import signal
+import time
 from contextlib import contextmanager
 
 import numpy as np
@@ -10,6 +11,10 @@ from ostinato import Classifier, model_file
 from ostinato.data.sequences import ByLength
 from ostinato.data.streams import Streams
 from ostinato.errors import FileFormatError, Interrupted, OptionError, TrainingError
+from ostinato.tasks.classifier_options import ClassifierOptions
+from ostinato.tasks.options import make
+from ostinato.training.pretraining import SHARE, after_reading
+from ostinato.training.session import Session
 from tests.small_labels import SIZES, names, reviews, waves
 from tests.tasks.classifiers import assert_same, fitted, refusal, tensors
 from tests.training.stopping import in_step
@@ -190,3 +195,16 @@ def test_going_on_from_the_midst_of_reading_gives_equal_bits(tmp_path, unlabelle
 def test_what_cannot_be_read_first_is_refused(unlabelled, options, message):
     assert refusal(OptionError, reader(unlabelled, **options).fit, *reviews(), quiet=True)[0] == message
     assert refusal(OptionError, reader(unlabelled).fit, *waves(), quiet=True)[0] == "series of numbers have no words."
+
+
+def test_reading_leaves_what_follows_its_share_of_the_time():
+    """A machine that slowed down while it read must not leave the classifier a step or two."""
+    now, timed = time.monotonic(), make(ClassifierOptions, {"time": 100.0})
+
+    def left(started, options):
+        session = Session(options, None, None, started)
+        return 100 - (time.monotonic() - after_reading(session, options).started)
+
+    assert left(now - 20, timed) == pytest.approx(80, abs=1)
+    assert left(now - 500, timed) == pytest.approx(100 * (1 - SHARE), abs=1)
+    assert left(now - 500, make(ClassifierOptions, {"steps": 3})) == pytest.approx(-400, abs=1)

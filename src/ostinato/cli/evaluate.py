@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     "--plot", type=click.Path(path_type=Path), help="Draw forecasts over the truth, or what is taken for what."
 )
 @flags.reading_flags
-@flags.encoding_flag
 @flags.unknown_flag
 @flags.quiet_flag
 @flags.json_flag
@@ -52,7 +51,6 @@ def evaluate(
     by_step: bool,
     refit: int | None,
     plot: Path | None,
-    encoding: str,
     unknown: str,
     quiet: bool,
     as_json: bool,
@@ -94,7 +92,7 @@ def evaluate(
         return
     opened = as_language_model(model, kind)
     other = None if against is None else open_language_model(against)
-    tokens = opened.options.tokens
+    tokens, encoding = opened.options.tokens, reading["encoding"] or "utf-8"
     if other is not None and other.options.tokens != tokens:
         raise DataError(f"{model} reads {tokens}, but {against} reads {other.options.tokens}.")
     text = read_sources(files, tokens, encoding)

@@ -51,6 +51,7 @@ def evaluate_classifier(
         check_picture(plot)
     with progress("evaluating", quiet) as move:
         found = classifier.evaluate([Path(file) for file in files], train=train, progress=move)
+    tell_remarks(found.remarks, quiet)
     if plot is not None:
         draw_confusion(found.classes, found.confusion, plot)
     if as_json:
@@ -88,6 +89,12 @@ def tell_same(files: Sequence[str], train: Sequence[str], part: str | None, quie
     same = [file for file in files if os.path.realpath(file) in known]
     if same and part is None and not quiet:
         say(f"{', '.join(same)} is --train, too: figures on what was learned from tell little of other examples")
+
+
+def tell_remarks(remarks: Sequence[str], quiet: bool) -> None:
+    """Say what was inferred of files, and what was odd in them."""
+    for remark in () if quiet else remarks:
+        say(remark)
 
 
 def print_table(model: str, metrics: Mapping[str, float], baselines: Mapping[str, Any], measure: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .evaluate_labels import TITLES, print_table, tell_missing
+from .evaluate_labels import TITLES, print_table, tell_missing, tell_remarks
 from .output import print_json, progress, shown
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def evaluate_tagger(
     with progress("evaluating", quiet) as move:
         learned = [Path(file) for file in train] or None
         found = tagger.evaluate([Path(file) for file in files], train=learned, progress=move)
+    tell_remarks(found.remarks, quiet)
     if as_json:
         print_json(found)
         return

@@ -15,8 +15,9 @@ from .fitting import Asked, fit_flags, fit_labels
 def classify(asked: Asked, options: dict[str, Any]) -> None:
     """Train a classifier of texts, or of series of numbers.
 
-    FILE… are tables with a text and a label a row (CSV, TSV, JSON lines, Parquet; .gz and .xz too), or folders with a
-    folder a class. Series are .ts or .npz files, or long tables with columns for series, time, values and label.
+    FILE… are tables with a text and a label a row (CSV, TSV, JSON lines, Parquet; .gz and .xz too), folders with a
+    folder a class, or archives of such a folder (.tar, .tar.gz, .tar.xz); - is standard input. Series are .ts or .npz
+    files, or long tables with columns for series, time, values and label.
 
     \b
     Example:

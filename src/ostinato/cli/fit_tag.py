@@ -16,7 +16,7 @@ def tag(asked: Asked, options: dict[str, Any]) -> None:
     """Train a tagger of words: parts of speech, named entities, or any other tags.
 
     FILE… have a word and its tag a line, in columns, and a blank line after each sentence (CoNLL), or are CoNLL-U; .gz
-    and .xz too.
+    and .xz too; - is standard input.
 
     \b
     Example:

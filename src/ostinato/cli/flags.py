@@ -45,9 +45,9 @@ def _default(option: Option) -> str:
 
 def reading_flags(function: Function) -> Function:
     """Give a command the flags that say how a file is read, where that is not as the model's training files were."""
-    for struct, names in ((TaggerOptions, TAG_READING), (ClassifierOptions, READING)):
-        for name in reversed(names):
-            function = _flag(options_of(struct)[name])(function)
+    known = {**options_of(ClassifierOptions), **options_of(TaggerOptions)}
+    for name in reversed(dict.fromkeys((*READING, *TAG_READING))):
+        function = _flag(known[name])(function)
     return function
 
 
@@ -57,9 +57,9 @@ def read_as(model: Any, reading: Mapping[str, Any]) -> Any:
     return model.reading(**given) if given else model
 
 
-READING = ("text", "label", "header", "delimiter", "quotes", "part", "separator")
+READING = ("text", "label", "header", "delimiter", "quotes", "part", "separator", "encoding")
 """The options of a classifier that say how a table of texts is read."""
-TAG_READING = ("word", "tag", "format")
+TAG_READING = ("word", "tag", "format", "encoding")
 """The options of a tagger that say how a file of words is read."""
 
 json_flag = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")

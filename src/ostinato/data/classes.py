@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 
@@ -11,22 +12,33 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from .labels import Labels, class_counts
+from .labels import LabelKind, Labels, class_counts, columns_of, kind_of_labels
 from .places import Places
 from .report import listed
 
 MOST_CLASSES = 2**20
+_WHOLE = re.compile("0|-?[1-9][0-9]{0,18}")
 
 
 class Classes(msgspec.Struct, frozen=True):
-    """K classes in order; several: whether any number of them may apply to an example, or exactly one does."""
+    """K classes in order; several: whether any number of them may apply to an example, or exactly one does.
+
+    given: what labels were in Python, if all were texts or truth values. columns: how many there were where labels were
+    an array of zeros and ones. Both say what `as_given` returns, and nothing else.
+    """
 
     names: Annotated[list[str], Meta(min_length=1, max_length=MOST_CLASSES)]
     several: bool = False
+    given: LabelKind | None = None
+    columns: Annotated[int, Meta(ge=1, le=MOST_CLASSES)] | None = None
 
     def __post_init__(self) -> None:
         if len(set(self.names)) < len(self.names):
             raise DataError("a class is named twice.")
+        if self.given == "truth" and not {"true", "false"}.issuperset(self.names):
+            raise DataError("a class is no truth value.")
+        if self.columns is not None and not (self.several and {*map(str, range(self.columns))}.issuperset(self.names)):
+            raise DataError("a class is none of the columns.")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -45,6 +57,19 @@ class Classes(msgspec.Struct, frozen=True):
                 "a classifier needs examples of two classes at least; check the column of labels.",
             )
         return cls(names, several)
+
+    def like(self, labels: Any) -> Classes:
+        """Return the classes, as labels that a caller gave were."""
+        return msgspec.structs.replace(self, given=kind_of_labels(labels), columns=columns_of(labels))
+
+    def as_given(self) -> NDArray[Any]:
+        """Return the classes [K] as labels were: texts, truth values, else whole numbers where all are, or texts."""
+        if self.given == "truth":
+            return np.array([name == "true" for name in self.names])
+        if self.given == "text" or any(_WHOLE.fullmatch(name) is None for name in self.names):
+            return np.array(self.names)
+        numbers = [int(name) for name in self.names]
+        return np.array(numbers if all(abs(number) < 2**63 for number in numbers) else self.names)
 
     def numbers(self, labels: Labels) -> Truth:
         """Return labels as numbers; classes that are not these get numbers from K on, in `unseen`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+from typing import Any
 
 from ..errors import DataError
 from .tables import bounded
@@ -53,6 +54,12 @@ def decoded(content: bytes, title: str, encoding: str | None = None) -> str:
     except UnicodeError:
         raise DataError(f"{title} is not valid {known}.", "say how it is encoded, for instance utf-8.") from None
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def is_standard_input(data: Any) -> bool:
+    """Tell whether data, or the first of several files, is standard input: ``-``."""
+    first = data[0] if isinstance(data, (list, tuple)) and len(data) else data
+    return isinstance(first, (str, os.PathLike)) and os.fspath(first) == STANDARD_INPUT
 
 
 def title_of(name: str) -> str:

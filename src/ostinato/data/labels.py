@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from .report import listed
 
 Labels = list[str] | list[list[str]]
 """A label for each example; or a list for each, where several or none may apply."""
+LabelKind = Literal["text", "truth"]
 _LARGEST_WHOLE = 2.0**53
 
 
@@ -93,6 +94,25 @@ def labels_given(labels: Any, places: Places, separator: str | None = None, what
     return labels_from(values, places, separator)
 
 
+def kind_of_labels(labels: Any) -> LabelKind | None:
+    """Return what labels that a caller gives were: all texts, all truth values; None for numbers and others."""
+    values = _listed(labels) if columns_of(labels) is None else []
+    values = [part for value in values for part in (value if isinstance(value, (list, tuple, set)) else [value])]
+    for kind, types in _KINDS.items():
+        if values and all(isinstance(value, types) for value in values):
+            return kind
+    return None
+
+
+_KINDS: dict[LabelKind, tuple[type, ...]] = {"text": (str,), "truth": (bool, np.bool_)}
+
+
+def columns_of(labels: Any) -> int | None:
+    """Return how many columns labels have that are an array of zeros and ones [N, C]; None for others."""
+    shape: tuple[int, ...] = getattr(labels, "shape", ())
+    return int(shape[1]) if len(shape) == 2 and shape[1] > 1 else None
+
+
 def _listed(labels: Any) -> list[Any]:
     if isinstance(labels, (str, bytes, Mapping)) or not hasattr(labels, "__len__"):
         raise ShapeError(f"expected a list of labels, got {type(labels).__name__}.")
@@ -120,5 +140,5 @@ def class_counts(labels: Iterable[str] | Iterable[Sequence[str]]) -> dict[str, i
 
 
 def described(counts: Mapping[str, int], what: str = "classes") -> str:
-    """Return class counts as a line: "2 classes: neg 12,500, pos 12,500"."""
-    return f"{len(counts):,} {what}: {listed([f'{name} {count:,}' for name, count in counts.items()])}"
+    """Return class counts as a line: "2 classes: neg (12,500), pos (12,500)"."""
+    return f"{len(counts):,} {what}: {listed([f'{name} ({count:,})' for name, count in counts.items()])}"

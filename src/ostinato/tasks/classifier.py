@@ -12,7 +12,11 @@ from numpy.typing import NDArray
 
 from .. import model_file
 from ..architecture import ModelArchitecture
+from ..data.classes import Classes
+from ..data.decoded import is_standard_input
+from ..data.examples import SeriesExamples
 from ..data.sequences import shortened, sorted_batches
+from ..data.series_encoder import SeriesEncoder
 from ..data.spellings import SpellingEncoder
 from ..errors import OptionError
 from ..evaluate.logistic import LinearPart
@@ -78,6 +82,7 @@ class Classifier(LabelTask, Runs):
     weights_: dict[str, Any]
     linear_: LinearPart[Any] | None
     mixture_: list[float]
+    _classes: Classes
 
     def __sklearn_tags__(self) -> Any:
         return classifier_tags(several=True)
@@ -103,7 +108,9 @@ class Classifier(LabelTask, Runs):
 
         Raises DataError (the examples cannot be used), OptionError, TrainingError, Interrupted, MissingExtraError.
         """
-        return self._fit(X, y, valid, checkpoint, resume, quiet, log)
+        self._fit(X, y, valid, checkpoint, resume, quiet, log)
+        self._classes = self._classes if y is None else self._classes.like(y)
+        return self
 
     def _labelled(self, data: Any, labels: Any, options: ClassifierOptions) -> Examples:
         return examples_of(data, options, labels, labelled=True)
@@ -117,16 +124,15 @@ class Classifier(LabelTask, Runs):
         if found.options.linear != "never":
             report.say("the linear part …")
         linear = fitted_linear(found, found.material.train, report)
-        outcome = training.fit(found, self._read_first(found, session), session)
-        self._take(found, outcome)
+        begin: dict[str, Any] = {}
+        if found.reading is not None and not session.kept_of(TASK):
+            from ..training import pretraining
+
+            begin = pretraining.read(found, session)
+            session = pretraining.after_reading(session, found.options)
+        self._take(found, training.fit(found, begin, session))
         self._classes, self.linear_, self.mixture_ = found.classes, None, [1.0]
         self._mix(found, linear, report)
-
-    def _read_first(self, found: Prepared, session: Session[ClassifierOptions]) -> dict[str, Any]:
-        """Return the weights that reading texts without labels gives; none where that is not asked for, or was done."""
-        from ..training import pretraining
-
-        return {} if found.reading is None or session.kept_of(TASK) else pretraining.read(found, session)
 
     def _mix(self, found: Prepared, linear: LinearPart[Any] | None, report: Any) -> None:
         """Choose how much each part counts, by the examples held out, and let the linear part learn from all."""
@@ -149,9 +155,12 @@ class Classifier(LabelTask, Runs):
 
     @property
     def classes_(self) -> Array:
-        """The classes [K], in the order of the columns of probabilities: whole numbers if all are, else text."""
+        """The classes [K], in the order of the columns of probabilities, of the type that labels had in `fit`.
+
+        Those of files are whole numbers if all are, else texts.
+        """
         self._check_fitted()
-        return _as_given(self._classes.names)
+        return self._classes.as_given()
 
     @property
     def label_runtime(self) -> LabelRuntime:
@@ -180,15 +189,22 @@ class Classifier(LabelTask, Runs):
         return {name: msgspec.json.encode(value).decode() for name, value in told.items()}
 
     def predict(self, X: Any) -> Array:
-        """Return the likeliest class of each sequence [S]; where several may apply, a list of those above ½ each."""
-        log_p = self.log_probabilities(self.read(X))
-        if self._classes.several:
-            names = self.classes_
-            found = np.empty(len(log_p), object)
-            for row, each in enumerate(log_p[..., 1] > np.log(0.5)):
-                found[row] = names[each].tolist()
-            return found
-        return np.asarray(self.classes_[log_p.argmax(axis=1)])
+        """Return the likeliest class of each sequence [S].
+
+        Where several may apply, a list of those above ½ each; or zeros and ones [S, C], if labels were that in `fit`.
+        """
+        log_p, names = self.log_probabilities(self.read(X)), self.classes_
+        if not self._classes.several:
+            return np.asarray(names[log_p.argmax(axis=1)])
+        applies = log_p[..., 1] > np.log(0.5)
+        if self._classes.columns is not None:
+            columns = np.zeros((len(log_p), self._classes.columns), np.int64)
+            columns[:, names] = applies
+            return columns
+        found = np.empty(len(log_p), object)
+        for row, each in enumerate(applies):
+            found[row] = names[each].tolist()
+        return found
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class [S, K]; where several may apply, each column stands for itself."""
@@ -200,6 +216,8 @@ class Classifier(LabelTask, Runs):
     ) -> list[dict[str, Any]]:
         """Return a row for each sequence: ``place``, where it stands; ``label``; and its ``probability``.
 
+        Series that have names are named, too: ``series``.
+
         every_class: and the ``probabilities`` of all classes by name. Where several may apply, label and probability
         are lists.
         """
@@ -210,6 +228,8 @@ class Classifier(LabelTask, Runs):
         for number, row in enumerate(p):
             chosen: Any = np.flatnonzero(row > 0.5) if several else int(row.argmax())
             told: dict[str, Any] = {"place": examples.places[number]}
+            if isinstance(examples, SeriesExamples) and examples.ids is not None:
+                told["series"] = examples.ids[number]
             told["label"] = [names[one] for one in chosen] if several else names[chosen]
             told["probability"] = row[chosen].tolist()
             if every_class:
@@ -224,7 +244,14 @@ class Classifier(LabelTask, Runs):
     def read(self, data: Any) -> Examples:
         """Return sequences as the model reads them, whatever labels they have left out. Raises DataError."""
         self._check_fitted()
-        return as_learned(self.encoder_, examples_of(data, self.options_, labelled=False))
+        return as_learned(self.encoder_, examples_of(data, self._layout(data), labelled=False))
+
+    def _layout(self, data: Any) -> ClassifierOptions:
+        """Return the options that data is read by; standard input holds what was learned from."""
+        if not is_standard_input(data):
+            return self.options_
+        kind = "series" if isinstance(self.encoder_, SeriesEncoder) else "text"
+        return msgspec.structs.replace(self.options_, kind=kind)
 
     def log_probabilities(self, examples: Examples, progress: Callable[[float], None] = lambda done: None) -> Array:
         """Return log-probabilities [S, K]; where several classes may apply, of not and of applying [S, K, 2]."""
@@ -274,7 +301,7 @@ class Classifier(LabelTask, Runs):
         Raises DataError as `fit` does.
         """
         self._check_fitted()
-        examples = as_learned(self.encoder_, self._labelled(X, y, self.options_))
+        examples = as_learned(self.encoder_, self._labelled(X, y, self._layout(X)))
         learned = self._labelled_if_any(train if baselines else None, self.options_)
         if learned is not None:
             learned = as_learned(self.encoder_, learned)
@@ -342,16 +369,6 @@ class Classifier(LabelTask, Runs):
 def _as_decisions(log_p: Array) -> Array:
     """Return log-probabilities [S, K], or [S, K, 2] as [S K, 2]."""
     return log_p.reshape(-1, log_p.shape[-1])
-
-
-def _as_given(names: list[str]) -> Array:
-    """Return names of classes as numbers where all of them are whole numbers as they are written, else as text."""
-    try:
-        numbers = [int(name) for name in names]
-    except ValueError:
-        return np.array(names)
-    is_same = [str(number) for number in numbers] == names and all(abs(number) < 2**63 for number in numbers)
-    return np.array(numbers) if is_same else np.array(names)
 
 
 def _reads(encoder: Encoder) -> str:

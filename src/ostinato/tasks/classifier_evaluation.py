@@ -29,7 +29,8 @@ class ClassifierEvaluation(msgspec.Struct, frozen=True, omit_defaults=True):
     confusion: how many examples of each true class (rows) were given each class (columns); empty where several classes
     may apply. unseen: how many examples have a label that the model does not know, by label; they count as wrong, and
     log loss and calibration error leave them out. winner: the baseline that beats the model by the measure, if any.
-    missing: baselines that could not be had, each with what would supply it.
+    missing: baselines that could not be had, each with what would supply it. remarks: what was inferred of the
+    examples, and what was odd in them, a line each.
     """
 
     task: str
@@ -42,6 +43,7 @@ class ClassifierEvaluation(msgspec.Struct, frozen=True, omit_defaults=True):
     unseen: dict[str, int] = {}
     winner: str | None = None
     missing: dict[str, str] = {}
+    remarks: list[str] = []
 
 
 def evaluated(
@@ -79,6 +81,7 @@ def evaluated(
         {name: counts[name] for name in truth.unseen},
         best if best is not None and beside[best][measure] > metrics[measure] else None,
         missing,
+        examples.remarks,
     )
 
 

@@ -21,6 +21,8 @@ BATCH = 256
 OUTSIDE = "O"
 DISCOUNTS = tuple(np.arange(0, 6.25, 0.25).tolist())
 """What may be taken off log p of O."""
+LEAST_F1 = 0.1
+"""Below, the entities that are found are luck, and what finds one more of them calls hundreds of words entities."""
 JUDGED_WORDS = 50_000
 """Words that decide on it at most; about so many, of sentences evenly spread."""
 

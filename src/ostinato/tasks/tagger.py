@@ -19,7 +19,7 @@ from ..evaluate.mixture import fit_weights, mixed
 from ..runtime.tags import TagRuntime
 from ..tag_architecture import TagArchitecture
 from .label_task import LabelTask
-from .tag_choice import OUTSIDE, best_discount, chosen, has_entities, log_probabilities
+from .tag_choice import LEAST_F1, OUTSIDE, best_discount, chosen, has_entities, log_probabilities
 from .tagger_evaluation import TaggerEvaluation, evaluated
 from .tagger_file import Document, check_document, check_weights
 from .tagger_fitting import prepare
@@ -130,8 +130,12 @@ class Tagger(LabelTask):
         if self.options_.discount is not None:
             self.discount_ = self.options_.discount
         elif has_entities(self._tags.names):
-            self.discount_, _ = best_discount(self.runtime, self._tags.names, log_p, held_out.tags)
-            report.say(f"tags are chosen with {self.discount_:g} taken off log p of {OUTSIDE}: the best F1 held out")
+            discount, f1 = best_discount(self.runtime, self._tags.names, log_p, held_out.tags)
+            if f1 >= LEAST_F1:
+                self.discount_ = discount
+                report.say(f"tags are chosen with {discount:g} taken off log p of {OUTSIDE}: the best F1 held out")
+            else:
+                report.say(f"too few entities are found to choose what is taken off log p of {OUTSIDE}: F1 {f1:.3f}")
         found = evaluated(self._tags, held_out, np.concatenate(log_p), self._chosen(log_p), None)
         self.metrics_ = found.metrics
 

@@ -54,7 +54,7 @@ class TaggerEvaluation(msgspec.Struct, frozen=True, omit_defaults=True):
     which the best is told. by_tag, by_type: what was found of each tag, and of the entities of each type. unseen: how
     many words have a tag that the model does not know, by tag; they count as wrong, and log loss and calibration error
     leave them out. winner: the baseline, where it is better. missing: baselines that could not be had, each with what
-    would supply it.
+    would supply it. remarks: what was inferred of the sentences, and what was odd in them, a line each.
     """
 
     task: str
@@ -68,6 +68,7 @@ class TaggerEvaluation(msgspec.Struct, frozen=True, omit_defaults=True):
     unseen: dict[str, int] = {}
     winner: str | None = None
     missing: dict[str, str] = {}
+    remarks: list[str] = []
 
 
 def evaluated(
@@ -104,6 +105,7 @@ def evaluated(
         {name: int((truth.numbers == len(tags) + place).sum()) for place, name in enumerate(truth.unseen)},
         best if best is not None and beside[best][measure] > metrics[measure] else None,
         {} if train is not None else {BASELINE: NEEDS_TRAIN},
+        examples.remarks,
     )
 
 

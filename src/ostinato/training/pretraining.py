@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -42,6 +44,16 @@ def read(prepared: Prepared, session: Session[ClassifierOptions]) -> dict[str, t
         READING, session, architecture, options, digest, partial(_material, prepared), weight_shapes(architecture)
     )
     return handed_on({name: torch.from_numpy(array) for name, array in found.weights.items()})
+
+
+def after_reading(session: Session[ClassifierOptions], options: ClassifierOptions) -> Session[ClassifierOptions]:
+    """Return the session for what comes next: however long reading took, that has a share of the time of its own.
+
+    A machine that slowed down on the way would leave it a step or two else, and all that was read would be for nothing.
+    """
+    if options.time is None:
+        return session
+    return replace(session, started=max(session.started, time.monotonic() - SHARE * options.time))
 
 
 def _material(prepared: Prepared, device: torch.device) -> Material:
