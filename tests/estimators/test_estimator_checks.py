@@ -23,7 +23,7 @@ SIZES = {
 
 LENGTHS = "a series may have any number of steps, so none is kept and none is asked for again"
 WORDS = "refused, in words of our own; see below"
-NAMES = "several labels are told by their names, a list each, and given so or as an array of zeros and ones"
+NAMES = "several labels are told by their names, a list each, and where they were given so"
 EXPECTED = {
     "check_n_features_in": LENGTHS,
     "check_n_features_in_after_fitting": LENGTHS,
@@ -38,7 +38,6 @@ EXPECTED = {
     "check_supervised_y_2d": "a column of labels is read like a row of them, without a warning",
     "check_classifier_data_not_an_array": "a frame is a table of columns with names, and not an array of series",
     "check_classifiers_multilabel_representation_invariance": NAMES,
-    "check_classifiers_multilabel_output_format_predict": NAMES,
 }
 """Checks that do not hold of sequences, or of what this classifier is, and why."""
 
