@@ -431,3 +431,49 @@ def test_files_of_another_encoding_are_read_and_what_was_odd_is_told(capsys):
     assert "quotes were kept" in shown.err
     assert "quotes" not in succeed(capsys, "evaluate", "r.model", "latin.tsv", "--encoding", "latin-1", "-q").err
     assert len(succeed(capsys, "predict", "r.model", "latin.tsv", "--encoding", "latin-1").out.splitlines()) == 9
+
+
+# ---- stream
+
+
+def streamed(capsys, monkeypatch, model, lines, *flags):
+    """Return what `ostinato stream` answers to lines."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("".join(f"{line}\n" for line in lines).encode())))
+    return succeed(capsys, "stream", model, *flags).out.splitlines()
+
+
+@pytest.fixture
+def one_way(folder):
+    """Classifiers that read one way, of texts and of series."""
+    options = SIZES | {"bidirectional": False, "linear": "never", "steps": 3}
+    for data, name, more in (("train.tsv", "words.model", {}), ("waves.csv", "values.model", {"changes": True})):
+        ostinato.Classifier(**options, **more).fit(data, quiet=True).save(name)
+    return ostinato.load("words.model"), ostinato.load("values.model")
+
+
+def test_a_text_is_told_line_by_line_as_it_grows(capsys, monkeypatch, one_way):
+    lines = ["", "what a fine", "film", ""]
+    answers = streamed(capsys, monkeypatch, "words.model", lines)
+    model = one_way[0]
+    for read, answer in zip(["", "what a fine", "what a fine film", "what a fine film"], answers, strict=True):
+        told = model.decisions(model.read([read]))[0]
+        assert answer == (f"{told['label']} {told['probability']:.3f}" if read else "-")
+    told = json.loads(streamed(capsys, monkeypatch, "words.model", ["what a fine film"], "--json")[0])
+    assert told["probabilities"][told["label"]] == told["probability"]
+    # From run to run.
+    first = streamed(capsys, monkeypatch, "words.model", lines[:2], "--snapshot", "kept")
+    assert first + streamed(capsys, monkeypatch, "words.model", lines[2:], "--snapshot", "kept", "-q") == answers
+
+
+def test_a_series_is_told_step_by_step(capsys, monkeypatch, one_way):
+    rows = waves()[0][0]
+    lines = [", ".join("nan" if np.isnan(value) else repr(float(value)) for value in row) for row in rows]
+    answers = streamed(capsys, monkeypatch, "values.model", lines)
+    told = one_way[1].decisions(one_way[1].read([rows]))[0]
+    assert (len(answers), answers[-1]) == (len(rows), f"{told['label']} {told['probability']:.3f}")
+    for line, message in (("1, x", "line 1: 'x' is no number."), ("1", "line 1: expected values [D] or [T, D]")):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"{line}\n".encode())))
+        assert fail(capsys, "stream", "values.model")[0].startswith(message)
+    message, hint = fail(capsys, "stream", "values.model", "--snapshot", "kept", code=2)
+    assert (message[:33], hint) == ("a snapshot does not hold the valu", "fit with --no-changes.")
+    assert not Path("kept").exists()

@@ -20,6 +20,7 @@ from .output import say
 
 if TYPE_CHECKING:
     from ..runtime import Stream
+    from ..tasks.label_stream import LabelStream
     from ..tasks.text_stream import TextStream
 
 
@@ -34,7 +35,9 @@ def stream(model: str, snapshot: str | None, top: int, unknown: str, quiet: bool
     """Read lines from standard input, without end, and answer each as it comes.
 
     To a model of text each line is text. The answer: how surprising it was, in nats a symbol (-log p), and the
-    likeliest next symbols. To a network a line is one step: its numbers, or a symbol; the answer is its output.
+    likeliest next symbols. To a classifier (--no-bidirectional) each line is text, or the values of one step; the
+    answer is what all lines so far are, and how likely. To a network a line is one step: its numbers, or a symbol; the
+    answer is its output.
 
     The state is carried from line to line in constant memory; with --snapshot also from run to run. A signal loses
     nothing.
@@ -46,10 +49,12 @@ def stream(model: str, snapshot: str | None, top: int, unknown: str, quiet: bool
     from .. import load
     from ..tasks.text_stream import TextStream
 
-    opened = load(model)
+    opened: Any = load(model)
     lines: _Lines
     if opened.task == "language":
         lines = _TextLines(TextStream(opened, unknown), top, as_text=opened.options.tokens != "bytes")  # type: ignore[arg-type]
+    elif opened.task == "classify":
+        lines = _LabelLines(opened.reader())
     else:
         architecture = as_network(model, opened).as_chain()[0]
         size = None if architecture.embedding is not None else architecture.input_size
@@ -81,7 +86,7 @@ class _Lines(Protocol):
     """What answers lines, and the stream that it moves."""
 
     @property
-    def stream(self) -> Stream:
+    def stream(self) -> Stream | LabelStream:
         """The stream."""
         ...
 
@@ -108,6 +113,33 @@ class _TextLines:
         return "\t".join([told, *(f"{symbol!r} {p:.3f}" for symbol, p in likeliest)])
 
 
+class _LabelLines:
+    """Lines of text, or of the values of one step: what all of them are so far."""
+
+    def __init__(self, reader: LabelStream) -> None:
+        self.stream = reader
+
+    def answer(self, line: bytes, as_json: bool) -> str:
+        text = _decoded(line).rstrip("\r\n")
+        self.stream.read(text if self.stream.reads_text else _numbers(text, float, "number", "nan is a missing one."))
+        told = self.stream.decision(every_class=as_json)
+        if as_json:
+            return msgspec.json.encode(told).decode()
+        if told is None:
+            return "-"
+        several = isinstance(told["label"], list)
+        pairs = zip(told["label"], told["probability"], strict=True) if several else [tuple(told.values())]
+        return "\t".join(f"{label} {p:.3f}" for label, p in pairs) or "-"
+
+
+def _numbers(text: str, kind: type, what: str, hint: str | None = None) -> list[Any]:
+    """Return the numbers of a line, separated by commas or blanks. Raises DataError."""
+    try:
+        return [kind(field) for field in text.replace(",", " ").split()]
+    except ValueError as error:
+        raise DataError(f"{str(error).rpartition(': ')[2]} is no {what}.", hint) from None
+
+
 class _NumberLines:
     """Lines of so many numbers, separated by commas or spaces, each a step; with count None of one symbol each."""
 
@@ -115,12 +147,8 @@ class _NumberLines:
         self.stream, self.count = stream, count
 
     def answer(self, line: bytes, as_json: bool) -> str:
-        fields = _decoded(line).replace(",", " ").split()
         kind, what, count = (int, "symbol", 1) if self.count is None else (float, "number", self.count)
-        try:
-            numbers: list[Any] = [kind(field) for field in fields]
-        except ValueError as error:
-            raise DataError(f"{str(error).rpartition(': ')[2]} is no {what}.") from None
+        numbers = _numbers(_decoded(line), kind, what)
         if len(numbers) != count:
             raise DataError(f"{count} {what}{'s' * (count != 1)} expected, {len(numbers)} came.")
         y = self.stream.push(numbers[0] if self.count is None else numbers)
@@ -137,7 +165,7 @@ def _decoded(line: bytes) -> str:
 
 
 @contextmanager
-def _saved_at_the_end(stream: Stream, path: str | None) -> Iterator[None]:
+def _saved_at_the_end(stream: Stream | LabelStream, path: str | None) -> Iterator[None]:
     """Save a snapshot when all is done, and also when an error or a signal ends it before.
 
     One is saved at the beginning, too: where that cannot be, no line is read in vain.
@@ -166,7 +194,7 @@ def _signals_wait() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _restore(stream: Stream, path: str) -> None:
+def _restore(stream: Stream | LabelStream, path: str) -> None:
     try:
         stream.restore(Path(path).read_bytes())
     except OSError as error:

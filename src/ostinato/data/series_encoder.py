@@ -72,16 +72,18 @@ class SeriesEncoder(msgspec.Struct, frozen=True, tag="series", tag_field="kind")
     def encode(self, series: SeriesExamples) -> SeriesSequences:
         """Return series as numbers. Raises DataError for another number of channels."""
         found = arranged(series, self.channels)
-        scaled = (found.values - self.means) / self.deviations
+        return SeriesSequences(self.scaled(found.values, found.starts), series.starts)
+
+    def scaled(self, values: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return values [N, D] of series that begin at some rows as the network reads them [N, size]."""
+        scaled = (values - self.means) / self.deviations
         parts = [scaled]
         if self.marked:
             parts.append(np.isnan(scaled))
         if self.changes:
-            parts.append(_changes(found.values, found.starts) / self.changes)
-        x: NDArray[np.float32] = np.clip(np.nan_to_num(np.concatenate(parts, 1)), -FARTHEST, FARTHEST).astype(
-            np.float32
-        )
-        return SeriesSequences(x, series.starts)
+            parts.append(_changes(values, starts) / self.changes)
+        x: NDArray[np.float64] = np.clip(np.nan_to_num(np.concatenate(parts, 1)), -FARTHEST, FARTHEST)
+        return x.astype(np.float32)
 
 
 def _changes(values: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -20,19 +20,20 @@ from ..data.series_encoder import SeriesEncoder
 from ..data.spellings import SpellingEncoder
 from ..errors import OptionError
 from ..evaluate.logistic import LinearPart
-from ..evaluate.mixture import fit_weights, mixed
+from ..evaluate.mixture import fit_weights
 from ..label_architecture import LabelArchitecture
 from ..runtime import Model
 from ..runtime.labels import LabelRuntime
-from ..runtime.softmax import softmax
 from ..stored import kind_of as kind_of_matrices
 from .classifier_data import Examples, examples_of
+from .classifier_decisions import as_rows, decision, of_scores, probabilities, together
 from .classifier_evaluation import ClassifierEvaluation, evaluated, figures_of
 from .classifier_file import Document, check_document, kind_of_linear, linear_of
 from .classifier_fitting import READING, Encoder, Prepared, as_learned, encoded, fitted_linear, linear_inputs, prepare
 from .classifier_options import ClassifierOptions
 from .classifier_sizes import MOST_STEPS
 from .estimator import classifier_tags
+from .label_stream import LabelStream
 from .label_task import LabelTask
 from .parts import network_of
 from .runs import Runs
@@ -144,8 +145,8 @@ class Classifier(LabelTask, Runs):
         if truth.ndim == 1 and material.shares is not None:
             counts = 1 / material.shares[truth]
         decisions = truth.astype(np.int64).ravel()
-        self.mixture_ = fit_weights([_as_decisions(part) for part in parts], decisions, counts)
-        self.metrics_ = figures_of(truth, self._together(parts), self._classes.several)
+        self.mixture_ = fit_weights([as_rows(part) for part in parts], decisions, counts)
+        self.metrics_ = figures_of(truth, together(parts, self.mixture_), self._classes.several)
         if linear is not None:
             report.say(f"weights: {self.mixture_[0]:.2f} of the network, {self.mixture_[1]:.2f} of the linear part")
             everything = np.sort(np.concatenate([material.train, numbers]))
@@ -178,6 +179,13 @@ class Classifier(LabelTask, Runs):
             raise OptionError("words with their characters are no symbols that can be streamed.", "use predict_proba.")
         return found.model
 
+    def reader(self) -> LabelStream:
+        """Return what reads one sequence as it comes, without end, and says of what class it is so far.
+
+        Raises OptionError as `LabelStream` does.
+        """
+        return LabelStream(self)
+
     def as_chain(self) -> tuple[ModelArchitecture, dict[str, Any]]:
         """Return the network as a chain of parts, and its weights."""
         _ = self.runtime
@@ -208,8 +216,7 @@ class Classifier(LabelTask, Runs):
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probability of each class [S, K]; where several may apply, each column stands for itself."""
-        p = np.exp(self.log_probabilities(self.read(X)))
-        return p[..., 1] if self._classes.several else p
+        return probabilities(self.log_probabilities(self.read(X)), self._classes)
 
     def decisions(
         self, examples: Examples, every_class: bool = False, progress: Callable[[float], None] = lambda done: None
@@ -221,20 +228,13 @@ class Classifier(LabelTask, Runs):
         every_class: and the ``probabilities`` of all classes by name. Where several may apply, label and probability
         are lists.
         """
-        p = np.exp(self.log_probabilities(examples, progress))
-        several, names = self._classes.several, self._classes.names
-        p = p[..., 1] if several else p
+        p = probabilities(self.log_probabilities(examples, progress), self._classes)
         rows = []
         for number, row in enumerate(p):
-            chosen: Any = np.flatnonzero(row > 0.5) if several else int(row.argmax())
             told: dict[str, Any] = {"place": examples.places[number]}
             if isinstance(examples, SeriesExamples) and examples.ids is not None:
                 told["series"] = examples.ids[number]
-            told["label"] = [names[one] for one in chosen] if several else names[chosen]
-            told["probability"] = row[chosen].tolist()
-            if every_class:
-                told["probabilities"] = dict(zip(names, row.tolist(), strict=True))
-            rows.append(told)
+            rows.append(told | decision(row, self._classes, every_class))
         return rows
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -255,18 +255,11 @@ class Classifier(LabelTask, Runs):
 
     def log_probabilities(self, examples: Examples, progress: Callable[[float], None] = lambda done: None) -> Array:
         """Return log-probabilities [S, K]; where several classes may apply, of not and of applying [S, K, 2]."""
-        return self._together(self._parts(examples, progress))
-
-    def _together(self, parts: list[Array]) -> Array:
-        joined = mixed([_as_decisions(part) for part in parts], self.mixture_)
-        return joined.reshape(parts[0].shape)
+        return together(self._parts(examples, progress), self.mixture_)
 
     def _parts(self, examples: Examples, progress: Callable[[float], None] = lambda done: None) -> list[Array]:
         """Return the log-probabilities of the network, and of the linear part where there is one."""
-        scores = self._scores(examples, progress)
-        if self._classes.several:
-            scores = np.stack([np.zeros_like(scores), scores], axis=-1)
-        found = [np.asarray(softmax(scores, log=True))]
+        found = [of_scores(self._scores(examples, progress), self._classes)]
         if self.linear_ is not None:
             p = self.linear_.probabilities(linear_inputs(examples))
             with np.errstate(divide="ignore"):
@@ -364,11 +357,6 @@ class Classifier(LabelTask, Runs):
             "options": msgspec.to_builtins(self.options_),
             "versions": self.versions_,
         }
-
-
-def _as_decisions(log_p: Array) -> Array:
-    """Return log-probabilities [S, K], or [S, K, 2] as [S K, 2]."""
-    return log_p.reshape(-1, log_p.shape[-1])
 
 
 def _reads(encoder: Encoder) -> str:
