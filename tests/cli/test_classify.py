@@ -336,6 +336,8 @@ def test_info_tells_classes_and_sizes(capsys):
         ([*FIT, "train.tsv", "--cell", "grue"], 2, "there is no cell named 'grue'."),
         ([*FIT, "train.tsv", "--vectors", "none.txt", "--steps", "1", "--linear", "never"], 1, "none.txt"),
         ([*FIT, "waves.csv", "--vectors", "none.txt"], 2, "series of numbers have no words."),
+        ([*FIT, "train.tsv", "--noise", "0.1"], 2, "texts have no values."),
+        ([*FIT, "train.tsv", "--no-changes"], 2, "texts have no values."),
         ([*FIT, "train.tsv", "waves.csv"], 1, ""),
         ([*FIT, "train.tsv", "-o", "train.tsv"], 1, "train.tsv exists and is no model file, so it is not overwritten."),
         ([*FIT, "train.tsv", "-o", "no/m.model"], 1, "there is no folder no for the output."),

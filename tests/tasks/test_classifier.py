@@ -58,6 +58,7 @@ def test_unknown_parameters_are_refused_at_once():
         ({"max_length": 0}, "max_length: "),
         ({"separator": " "}, "the separator of labels is blank."),
         ({"vectors": "v.txt", "units": "characters"}, "vectors are of words, but units are characters."),
+        ({"pretrain_epochs": 2.0}, "--pretrain-epochs is for texts to read first."),
         ({"cell": "grue"}, "there is no cell named 'grue'."),
         ({"device": "abacus", "linear": "never"}, "device 'abacus' cannot be used"),
         ({"cell": "lru_block", "num_layers": 2, "bidirectional": True}, "a layer of lru_block is as wide as"),

@@ -320,3 +320,18 @@ def test_a_file_may_be_read_in_another_way_than_the_training_files(reviewer):
     assert other.predict(path).tolist() == reviewer.predict(reviews(30)[0]).tolist()
     assert other.evaluate(path).metrics == reviewer.evaluate(*reviews(30)).metrics
     assert reviewer.options_.text is None
+
+
+def test_embeddings_are_as_wide_as_the_vectors_that_they_begin_at(tmp_path):
+    path = tmp_path / "words.vec"
+    path.write_text("film 1 0 0\nfine 0 1 0\n")
+    options = {"vectors": str(path), "steps": 1, "linear": "never"}
+    for units in ("words", "spellings"):
+        model = fitted(*reviews(20), units=units, **(options | {"embedding_size": None}))
+        assert model.options_.embedding_size == 3
+    for size in (2, 4):
+        message, hint = refusal(OptionError, fitted, *reviews(20), **options, embedding_size=size)
+        assert (message, hint) == (
+            f"embedding_size is {size}, but the vectors of {path} are 3 wide.",
+            "leave it out.",
+        )

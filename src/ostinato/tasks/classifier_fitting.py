@@ -24,7 +24,7 @@ from ..data.series_encoder import SeriesEncoder, arranged
 from ..data.spellings import SpellingEncoder
 from ..data.text_encoder import ENCODERS, TextEncoder
 from ..data.units import Units
-from ..data.vectors import Vectors, read_vectors
+from ..data.vectors import Vectors
 from ..data.words import WordEncoder
 from ..errors import DataError, MissingExtraError, OptionError
 from ..evaluate.logistic import LinearPart
@@ -35,6 +35,7 @@ from ..label_architecture import LabelArchitecture, SpellingArchitecture
 from .classifier_data import Examples
 from .classifier_options import SHORT_TEXT, ClassifierOptions, UnitKind, text_layout
 from .classifier_sizes import FEW_SERIES, Extent, held_out_share, sized, vocabulary_of
+from .start_vectors import with_vectors
 
 Array = NDArray[Any]
 Numbers = NDArray[np.int64]
@@ -113,11 +114,10 @@ def prepare(
     extent = Extent(
         len(train), int(lengths.max(initial=0)), int(lengths[train].sum()), len(classes), _units(encoder), channels
     )
+    words, vectors = _words(encoder), None
+    if isinstance(words, WordEncoder):
+        options, vectors = with_vectors(options, words, report)
     options = sized(options, extent)
-    vectors = _vectors(encoder, options)
-    if vectors is not None:
-        options = msgspec.structs.replace(options, embedding_size=vectors.matrix.shape[1])
-        report.say(f"vectors for {int(vectors.found.sum()):,} of {len(vectors.found):,} words")
     architecture = architecture_of(cell or cells.find(options.cell or "gru"), options, encoder, len(classes))
     shares = shares_of(truth[train], len(classes)) if options.class_weights == "balanced" else None
     reading = None
@@ -138,15 +138,6 @@ def _unlabelled(options: ClassifierOptions) -> list[str]:
     return text_examples([Path(file) for file in options.pretrain], text_layout(options), labelled=False).texts
 
 
-def _vectors(encoder: Encoder, options: ClassifierOptions) -> Vectors | None:
-    """Return the vectors of the vocabulary's words that a file has. Raises DataError."""
-    if options.vectors is None:
-        return None
-    words = encoder.words if isinstance(encoder, SpellingEncoder) else encoder
-    assert isinstance(words, WordEncoder)
-    return read_vectors(options.vectors, words.words, lower=words.lower)
-
-
 def encoder_of(examples: Examples, options: ClassifierOptions, unlabelled: list[str]) -> Encoder:
     """Return an encoder fitted on training examples, and on texts without labels."""
     if isinstance(examples, SeriesExamples):
@@ -154,12 +145,19 @@ def encoder_of(examples: Examples, options: ClassifierOptions, unlabelled: list[
             raise OptionError("series of numbers have no words.", "leave out --pretrain and --vectors.")
         are_few = len(examples) < FEW_SERIES
         return SeriesEncoder.fit(examples, are_few if options.changes is None else options.changes)
+    if options.noise or options.changes is not None:
+        raise OptionError("texts have no values.", "leave out --noise and --changes.")
     mean = sum(map(len, examples.texts)) / max(1, len(examples))
     units: UnitKind = options.units or ("characters" if mean <= SHORT_TEXT and options.vectors is None else "words")
     stated = {} if options.lower is None else {"lower": options.lower}
     kind: Any = ENCODERS[units]
     encoder: Encoder = kind.fit([*examples.texts, *unlabelled], most=vocabulary_of(units, options), **stated)
     return encoder
+
+
+def _words(encoder: Encoder) -> Any:
+    """Return what numbers the units of a text, or the values of a series."""
+    return encoder.words if isinstance(encoder, SpellingEncoder) else encoder
 
 
 def as_learned(encoder: Encoder, examples: Examples) -> Examples:
@@ -194,8 +192,7 @@ def architecture_of(cell: Cell, options: ClassifierOptions, encoder: Encoder, cl
     if isinstance(encoder, SeriesEncoder):
         reads = encoder.size
     else:
-        words = encoder.words if isinstance(encoder, SpellingEncoder) else encoder
-        embedding = EmbeddingArchitecture(words.size, options.embedding_size or 1)
+        embedding = EmbeddingArchitecture(_words(encoder).size, options.embedding_size or 1)
     if isinstance(encoder, SpellingEncoder):
         spelling = SpellingArchitecture(encoder.characters.size, *CHARACTERS_OF_SPELLING)
     return LabelArchitecture(

@@ -79,6 +79,8 @@ class ClassifierOptions(LabelOptions, frozen=True, kw_only=True):
                 raise OptionError(f"there is no pooling {name!r}.", closest(name, get_args(Pooling)))
         if len(set(self.pooling)) < len(self.pooling):
             raise OptionError("a pooling is named twice.", "name each once: --pooling mean,max")
+        if self.pretrain_epochs is not None and not self.pretrain:
+            raise OptionError("--pretrain-epochs is for texts to read first.", "name them: --pretrain FILES")
         if self.pretrain and self.units == "spellings":
             raise OptionError(
                 "words with their characters cannot be read first.", "use --units words, or no --pretrain."

@@ -19,11 +19,12 @@ from ..data.places import Places, joined_places
 from ..data.spellings import SpellingEncoder
 from ..data.tag_schemes import Scheme, find_scheme
 from ..data.tag_sequences import SentenceEncoder, TagNumbers, WordSequences
-from ..data.vectors import Vectors, read_vectors
+from ..data.vectors import Vectors
 from ..data.word_features import WordFeatures
-from ..errors import DataError, OptionError
+from ..errors import DataError
 from ..label_architecture import LabelArchitecture, SpellingArchitecture
 from ..tag_architecture import TagArchitecture
+from .start_vectors import with_vectors
 from .tagger_options import Extent, TaggerOptions, buckets_of, sized
 
 Numbers = NDArray[np.int64]
@@ -87,7 +88,7 @@ def prepare(
     lengths = np.array([len(words) for words in learned.words])
     extent = Extent(len(train), int(lengths.sum()), int(lengths.max(initial=0)), len(tags))
     encoder = encoder_of(learned, options, extent)
-    options, vectors = _with_vectors(options, encoder, report)
+    options, vectors = with_vectors(options, encoder.spellings.words, report)
     options = sized(options, extent)
     architecture = architecture_of(cell or cells.find(options.cell or "lstm"), options, encoder, len(tags))
     for line in _told(scheme, architecture):
@@ -130,27 +131,6 @@ def numbers_of(tags: Classes, examples: TaggedSentences) -> TagNumbers:
     given = examples.tags or []
     starts = np.cumsum([0, *map(len, given)], dtype=np.int64)
     return TagNumbers(tags.numbers([tag for sentence in given for tag in sentence]).numbers, starts)
-
-
-def _with_vectors(
-    options: TaggerOptions, encoder: SentenceEncoder, report: Any
-) -> tuple[TaggerOptions, Vectors | None]:
-    """Return the vectors of a file that the options name, if any, and the options with their width.
-
-    Raises OptionError where another width is asked for, DataError as `read_vectors` does.
-    """
-    if options.vectors is None:
-        return options, None
-    words = encoder.spellings.words
-    vectors = read_vectors(options.vectors, words.words, lower=words.lower)
-    width = vectors.matrix.shape[1]
-    if options.embedding_size not in (None, width):
-        raise OptionError(
-            f"embedding_size is {options.embedding_size}, but the vectors of {options.vectors} are {width} wide.",
-            "leave it out.",
-        )
-    report.say(f"vectors: of {int(vectors.found.sum()):,} of the {len(words.words):,} words, {width} wide")
-    return msgspec.structs.replace(options, embedding_size=width), vectors
 
 
 def _tags_of(examples: TaggedSentences) -> Classes:
