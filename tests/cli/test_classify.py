@@ -286,7 +286,8 @@ def test_labels_that_the_model_does_not_know_are_told(capsys):
     texts, labels = reviews(20)
     lines_of(texts, ["odd\x1b[2J" if place == 3 else label for place, label in enumerate(labels)], "odd.tsv")
     shown = succeed(capsys, "evaluate", "r.model", "odd.tsv")
-    assert "1 examples are labelled 'odd\\x1b[2J', which the model does not know: they are wrong." in shown.out
+    assert "labels that the model does not know, so that they count as wrong: 'odd\\x1b[2J' (1)\n" in shown.out
+    assert "none of them" not in shown.out
     assert "\x1b" not in shown.out
 
 
@@ -479,3 +480,11 @@ def test_a_series_is_told_step_by_step(capsys, monkeypatch, one_way):
     message, hint = fail(capsys, "stream", "values.model", "--snapshot", "kept", code=2)
     assert (message[:33], hint) == ("a snapshot does not hold the valu", "fit with --no-changes.")
     assert not Path("kept").exists()
+
+
+def test_a_wrong_column_of_labels_is_said_and_not_listed_line_by_line(capsys):
+    texts, labels = reviews(30, seed=9)
+    lines_of(labels, texts, "turned.tsv", header=False)
+    said = succeed(capsys, "evaluate", "r.model", "turned.tsv", "--no-header", "--text", "1", "--label", "2").out
+    assert said.count("\n") < 10
+    assert "more\nIt knows none of them: check the column, and name it with --label." in said

@@ -26,6 +26,8 @@ TITLES = {
     "calibration_error": "calibration",
 }
 """The figures of the table, in its order."""
+MOST_UNSEEN, LONGEST_NAME = 5, 40
+"""Labels that the model does not know, of which more are only counted; and the characters of each."""
 MOST_CLASSES = 25
 """Of more classes no matrix is printed."""
 
@@ -62,8 +64,7 @@ def evaluate_classifier(
     if found.winner is not None:
         by = found.measure.replace("_", " ")
         click.echo(f"\nThe baseline {found.winner} beats the model here, by its {by}.")
-    for name, count in found.unseen.items():
-        click.echo(shown(f"\n{count:,} examples are labelled {name!r}, which the model does not know: they are wrong."))
+    print_unseen(found.unseen, found.examples if found.confusion else None, "label")
     if found.confusion and len(found.classes) <= MOST_CLASSES:
         print_matrix(found.classes, found.confusion)
     tell_missing(found.missing, quiet)
@@ -107,6 +108,22 @@ def print_table(model: str, metrics: Mapping[str, float], baselines: Mapping[str
         known = {column: value for column, value in figures.items() if not isnan(value)}
         cells = (f"{known[column]:13.4f}" if column in known else f"{'-':>13}" for column in columns)
         click.echo(f"{name:{width}}" + "".join(cells))
+
+
+def print_unseen(unseen: Mapping[str, int], examples: int | None, what: str) -> None:
+    """Print the labels that the model does not know, the most frequent first, and how many examples have each.
+
+    examples: how many there are; None where they may have several labels. what: a label is called so, and so is the
+    flag that names its column.
+    """
+    if not unseen:
+        return
+    often = sorted(unseen.items(), key=lambda item: (-item[1], item[0]))
+    names = [f"{shown(repr(name)[:LONGEST_NAME])} ({count:,})" for name, count in often[:MOST_UNSEEN]]
+    others = [f"{len(often) - MOST_UNSEEN:,} more"] if len(often) > MOST_UNSEEN else []
+    click.echo(f"\n{what}s that the model does not know, so that they count as wrong: {', '.join([*names, *others])}")
+    if sum(unseen.values()) == examples:
+        click.echo(f"It knows none of them: check the column, and name it with --{what}.")
 
 
 def print_matrix(classes: Sequence[str], matrix: Sequence[Sequence[int]]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .evaluate_labels import TITLES, print_table, tell_missing, tell_remarks
+from .evaluate_labels import TITLES, print_table, print_unseen, tell_missing, tell_remarks
 from .output import print_json, progress, shown
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ def evaluate_tagger(
     print_table(model, found.metrics, found.baselines, found.measure)
     if found.winner is not None:
         click.echo(f"\nThe baseline {found.winner} beats the model here, by its {TITLES[found.measure]}.")
-    for name, count in found.unseen.items():
-        click.echo(shown(f"\n{count:,} words are tagged {name!r}, which the model does not know: they are wrong."))
+    print_unseen(found.unseen, found.words, "tag")
     _print_found(found.by_type or found.by_tag, "entities of type" if found.by_type else "tag")
     tell_missing(found.missing, quiet)
 
